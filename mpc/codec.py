@@ -136,9 +136,11 @@ class Codec:
         if rounding is None:
             np.rint(scaled, out=scaled)
         else:
-            scaled += rounding.unit(scaled.shape)
-            np.floor(scaled, out=scaled)
-            np.clip(scaled, -self.limit, self.limit, out=scaled)
+            # adding the draw to the value would round once more: the fraction is compared instead, exactly
+            down = np.floor(scaled)
+            scaled -= down
+            down += rounding.unit(scaled.shape) < scaled
+            scaled = down
         return Encoded(scaled.astype(np.int64), saturated)
 
     def residues(self, values: npt.ArrayLike) -> npt.NDArray[Any]:
