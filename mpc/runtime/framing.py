@@ -56,7 +56,7 @@ class Frame:
     def decode(cls, data: bytes) -> "Frame":
         """A frame from its bytes after the length.
 
-        Raises: DecodeError for an unknown kind, or a body where none or another size belongs.
+        Raises: DecodeError for an unknown kind, a body where none or a shorter one belongs, or a late greeting.
         """
         if len(data) < _HEADER:
             raise DecodeError(f"a frame has at least {_HEADER} bytes, got {len(data)}")
@@ -69,7 +69,10 @@ class Frame:
             raise DecodeError(f"a {kind.name} frame has no body, got {len(body)} bytes")
         if kind is not Kind.MESSAGE and len(body) > MAX_CONTROL:
             raise DecodeError(f"a {kind.name} frame of {len(body)} bytes is too long")
-        return cls(kind, int.from_bytes(data[1:_HEADER], "big"), body)
+        number = int.from_bytes(data[1:_HEADER], "big")
+        if kind in (Kind.HELLO, Kind.WELCOME) and number:
+            raise DecodeError("greetings come before the first round")
+        return cls(kind, number, body)
 
 
 @dataclass(frozen=True, slots=True)
