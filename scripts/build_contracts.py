@@ -1,11 +1,12 @@
 """Compile the contracts with npm's solc and write, or compare, their artifacts.
 
     python scripts/build_contracts.py                     # rebuild chain_adapter/contracts/artifacts
-    python scripts/build_contracts.py --check             # rebuild and compare; exit 1 when an artifact is stale
-    python scripts/build_contracts.py --standard-json F   # write the compiler's input, as block explorers ask for it
+    python scripts/build_contracts.py --check             # rebuild, compare, exit 1 when one is stale
+    python scripts/build_contracts.py --standard-json F   # write the compiler's input for block explorers
 
-The compiler and OpenZeppelin come from `node_modules` at the repository root (or EPPML_NODE_MODULES). The input is standard JSON with every
-source inline, so the same bytes come out on any machine and whoever wants to verify a deployment needs nothing but that one file.
+The compiler and OpenZeppelin come from `node_modules` at the repository root (or EPPML_NODE_MODULES). The
+input is standard JSON with every source inline, so the same bytes come out on any machine and whoever wants
+to verify a deployment needs nothing but that one file.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def standard_json() -> dict[str, Any]:
 def compile_all() -> dict[str, dict[str, Any]]:
     """One artifact for each contract of ours that has code of its own, by name.
 
-    Raises: BuildError for a missing program, another compiler version, an error, a warning of ours, or too large a contract.
+    Raises: BuildError for a missing program, another compiler version, an error, a warning about our
+        sources, or a contract too large for a chain.
     """
     solc = node_modules() / "solc"
     if not solc.is_dir():
@@ -133,7 +135,9 @@ def compile_all() -> dict[str, dict[str, Any]]:
 def is_ours(complaint: dict[str, Any]) -> bool:
     """Whether a message must stop the build: any error, and warnings about our own sources."""
     file = (complaint.get("sourceLocation") or {}).get("file", PREFIX)
-    return complaint["severity"] == "error" or (complaint["severity"] == "warning" and file.startswith(PREFIX))
+    return complaint["severity"] == "error" or (
+        complaint["severity"] == "warning" and file.startswith(PREFIX)
+    )
 
 
 def artifact(name: str, source: str, contract: dict[str, Any], version: str) -> dict[str, Any]:
