@@ -59,7 +59,11 @@ class Program:
         if set(inputs) != names:
             raise WitnessError(f"inputs are {sorted(names)}, got {sorted(inputs)}")
         for step in self.steps[: self.challenge_at]:
-            given = inputs[step.name] if step.hint is None else step.hint(*(v.evaluate(values) for v in step.inputs))
+            given = (
+                inputs[step.name]
+                if step.hint is None
+                else step.hint(*(v.evaluate(values) for v in step.inputs))
+            )
             self._fill(values, step, given)
         return values[self.order]
 
@@ -103,7 +107,9 @@ class Circuit:
         """Rows so far."""
         return self._n_rows
 
-    def _allocate(self, name: str, n: int, hint: Hint | None, inputs: tuple[Linear, ...]) -> tuple[Named, Linear]:
+    def _allocate(
+        self, name: str, n: int, hint: Hint | None, inputs: tuple[Linear, ...]
+    ) -> tuple[Named, Linear]:
         if n < 1:
             raise ParameterError(f"{name} needs at least one wire")
         run = Named(name, self._n, self._n + n)
@@ -118,7 +124,9 @@ class Circuit:
         self._public.append(run)
         return wires
 
-    def committed(self, name: str, n: int, hint: Hint | None = None, *inputs: Linear, group: str = "") -> Linear:
+    def committed(
+        self, name: str, n: int, hint: Hint | None = None, *inputs: Linear, group: str = ""
+    ) -> Linear:
         """Wires held by the commitment of `group`; without a hint their values come from the caller.
 
         Give each a row of its own, as the independence of the commitment's bases rests on it.
@@ -144,7 +152,9 @@ class Circuit:
 
     def _before_challenge(self, name: str) -> None:
         if self._challenge_at is not None:
-            raise ParameterError(f"{name}: the challenge must come after all public inputs and committed wires")
+            raise ParameterError(
+                f"{name}: the challenge must come after all public inputs and committed wires"
+            )
 
     def enforce(self, a: Linear, b: Linear, c: Linear, name: str) -> None:
         """Rows a * b = c; a vector of one combination is repeated to the length of the others."""

@@ -49,7 +49,9 @@ class Linear:
 
     __slots__ = ("coefficients", "n", "rows", "wires")
 
-    def __init__(self, n: int, rows: NDArray[np.int64], wires: NDArray[np.int64], coefficients: Integers) -> None:
+    def __init__(
+        self, n: int, rows: NDArray[np.int64], wires: NDArray[np.int64], coefficients: Integers
+    ) -> None:
         self.n = n
         self.rows = rows
         self.wires = wires
@@ -79,7 +81,9 @@ class Linear:
         order = np.argsort(rows, kind="stable")
         pair = (left.coefficients, right.coefficients)
         coefficients = np.concatenate(pair)
-        return Linear(left.n, rows[order], np.concatenate([left.wires, right.wires])[order], coefficients[order])
+        return Linear(
+            left.n, rows[order], np.concatenate([left.wires, right.wires])[order], coefficients[order]
+        )
 
     def __radd__(self, other: Scalars) -> "Linear":
         return self + other
@@ -109,7 +113,9 @@ class Linear:
         chosen = np.arange(self.n)[index]
         starts = np.searchsorted(self.rows, chosen, side="left")
         counts = np.searchsorted(self.rows, chosen, side="right") - starts
-        take = np.repeat(starts - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
+        take = np.repeat(starts - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(
+            counts.sum()
+        )
         rows = np.repeat(np.arange(len(chosen)), counts)
         return Linear(len(chosen), rows, self.wires[take], self.coefficients[take])
 

@@ -71,7 +71,12 @@ class R1CS:
     def digest(self) -> bytes:
         """32 bytes that differ for different circuits; names do not count."""
         state = sha256(b"eppml r1cs v1")
-        shape = [self.n_public, self.n_wires, self.n_rows, *(v for g in self.groups for v in (g.start, g.stop))]
+        shape = [
+            self.n_public,
+            self.n_wires,
+            self.n_rows,
+            *(v for g in self.groups for v in (g.start, g.stop)),
+        ]
         state.update(len(shape).to_bytes(8, "big") + b"".join(v.to_bytes(8, "big") for v in shape))
         for matrix in (self.a, self.b, self.c):
             state.update(len(matrix.rows).to_bytes(8, "big"))
@@ -109,7 +114,9 @@ class R1CS:
         linear: dict[tuple[int, int], int] = {}
         in_a: dict[tuple[int, int], int] = {}
         for matrix, factor in ((self.a, b), (self.b, a), (self.c, None)):
-            for row, wire, k in zip(matrix.rows.tolist(), matrix.wires.tolist(), matrix.coefficients, strict=True):
+            for row, wire, k in zip(
+                matrix.rows.tolist(), matrix.wires.tolist(), matrix.coefficients, strict=True
+            ):
                 scale = -1 if factor is None else factor[row]
                 linear[row, wire] = (linear.get((row, wire), 0) + int(k) * scale) % R
                 if matrix is self.a:
@@ -124,7 +131,7 @@ class R1CS:
         """Wires beside public inputs that no row mentions: nothing constrains them."""
         seen = np.zeros(self.n_wires, dtype=bool)
         for matrix in (self.a, self.b, self.c):
-            seen[matrix.wires[np.asarray(matrix.coefficients % R != 0, dtype=bool)]] = True
+            seen[matrix.wires[np.asarray(matrix.coefficients != 0, dtype=bool)]] = True
         return [self.wire(w) for w in range(self.n_public + 1, self.n_wires) if not seen[w]]
 
     def wire(self, index: int) -> str:
@@ -145,7 +152,9 @@ class R1CS:
         parts = []
         for wire, k in zip(matrix.wires[lo:hi].tolist(), matrix.coefficients[lo:hi], strict=True):
             value = to_signed(int(k) % R)
-            parts.append(str(value) if wire == 0 else f"{value}*{self.wire(wire)}" if value != 1 else self.wire(wire))
+            parts.append(
+                str(value) if wire == 0 else f"{value}*{self.wire(wire)}" if value != 1 else self.wire(wire)
+            )
         return " + ".join(parts) or "0"
 
 

@@ -153,7 +153,11 @@ class MclBackend(Backend):
         )[0]
 
     def _multiples(
-        self, base: Limbs, scalars: Limbs, threads: int | None, functions: tuple[Callable[..., Any], Callable[..., Any]]
+        self,
+        base: Limbs,
+        scalars: Limbs,
+        threads: int | None,
+        functions: tuple[Callable[..., Any], Callable[..., Any]],
     ) -> Limbs:
         multiply, normalize = functions
         projective, n = _projective(base), len(scalars)
@@ -186,7 +190,9 @@ class MclBackend(Backend):
 
     def pairing(self, p: G1, q: G2) -> object:
         out = np.zeros(_GT_LIMBS, dtype=np.uint64)
-        self._lib.mclBn_pairing(_address(out), _address(_projective(g1_array([p]))), _address(_projective(g2_array([q]))))
+        self._lib.mclBn_pairing(
+            _address(out), _address(_projective(g1_array([p]))), _address(_projective(g2_array([q])))
+        )
         return out
 
     def pairing_product_is_one(self, pairs: Sequence[tuple[G1, G2]]) -> bool:
@@ -224,8 +230,13 @@ class _MclPrepared(PreparedPairs):
             lib.mclBnGT_mul(_address(total), _address(total), _address(factor))
         pairs = [(a, b) for a, b in free if not a.is_infinity and not b.is_infinity]
         if pairs:
-            left, right = _projective(g1_array([a for a, _ in pairs])), _projective(g2_array([b for _, b in pairs]))
-            lib.mclBn_millerLoopVec(_address(factor), _address(left), _address(right), ctypes.c_size_t(len(pairs)))
+            left, right = (
+                _projective(g1_array([a for a, _ in pairs])),
+                _projective(g2_array([b for _, b in pairs])),
+            )
+            lib.mclBn_millerLoopVec(
+                _address(factor), _address(left), _address(right), ctypes.c_size_t(len(pairs))
+            )
             lib.mclBnGT_mul(_address(total), _address(total), _address(factor))
         lib.mclBn_finalExp(_address(total), _address(total))
         if constant is None:
