@@ -1,9 +1,9 @@
 """Clients that cheat, for trying the defences on: each kind makes a message a real attacker could make.
 
-    oversize   an update far above the norm bound, with a valid proof for a bound of the cheater's own
-    forged     the commitment of one update with the proof of another
-    swap       an honest message, but something else goes into the sum
-    replay     last round's commitment and proof under a fresh signature (honest in its first round)
+oversize   an update far above the norm bound, with a valid proof for a bound of the cheater's own
+forged     the commitment of one update with the proof of another
+swap       an honest message, but something else goes into the sum
+replay     last round's commitment and proof under a fresh signature (honest in its first round)
 """
 
 import dataclasses

@@ -29,7 +29,9 @@ class Prepared:
     saturated: int = 0
 
 
-def encode_update(setting: RoundSetting, index: int, update: NDArray[np.float32]) -> tuple[NDArray[np.int64], int]:
+def encode_update(
+    setting: RoundSetting, index: int, update: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], int]:
     """Clip `update` to the plan's L2 norm, weigh it by the member's samples and encode it.
 
     Shapes: update [dim] in model units; the result [dim], and how many coordinates had to be cut to the codec's clip.
@@ -69,7 +71,9 @@ def prepare(
 def sign(setting: RoundSetting, index: int, secrets: MemberSecrets, proof: bytes) -> SignedUpdate:
     """Put the member's EIP-712 signature under commitment and proof."""
     member = setting.members[index]
-    unsigned = SignedUpdate(setting.plan_hash, setting.number, member.address, member.samples, proof, bytes(65))
+    unsigned = SignedUpdate(
+        setting.plan_hash, setting.number, member.address, member.samples, proof, bytes(65)
+    )
     signature = sign_update(secrets.signer, setting.domain, unsigned.typed)
     return SignedUpdate(setting.plan_hash, setting.number, member.address, member.samples, proof, signature)
 

@@ -46,12 +46,16 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at the interpreter, the packages, the pairing backends and the programs."""
-    findings = [Finding("python", sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer")]
+    findings = [
+        Finding("python", sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer")
+    ]
     for module, distribution, purpose, advice in _MODULES:
         try:
             importlib.import_module(module)
             findings.append(Finding(distribution, True, f"{version(distribution)}: {purpose}"))
-        except Exception as error:  # a broken package may raise anything, and that is what we are here to report
+        except (
+            Exception
+        ) as error:  # a broken package may raise anything, and that is what we are here to report
             findings.append(Finding(distribution, False, f"{purpose} ({type(error).__name__})", advice))
     chosen = backends.get().name
     for name, usable, reason in backends.available():

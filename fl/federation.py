@@ -17,10 +17,11 @@ from torch import Tensor
 from chain_adapter import Deployment, LocalStore, Member
 from fl import data
 from fl.aggregate.secagg import sum_parameters
+from fl.cache import cache_directory
 from fl.cheats import misbehave
 from fl.client import Prepared, client_round, prepare
-from fl.member import MemberSecrets
 from fl.ledger import open_ledger
+from fl.member import MemberSecrets
 from fl.models import SoftmaxRegression, from_safetensors, to_safetensors
 from fl.partition import split
 from fl.plan import Contracts, Plan, Terms, update_codec
@@ -32,10 +33,11 @@ from fl.rundir import RunDirectory, RunDirectoryError
 from fl.seeds import generator
 from fl.setting import COORDINATOR, RoundSetting
 from fl.update import SignedUpdate
-from mpc.errors import DecodeError, ParameterError
+from mpc.errors import DecodeError
 from mpc.runtime import Cost, Network, run_local
 from zk.commit_prove import Keys
-from zk.keycache import key_directory, load_or_create
+from zk.key_bytes import encode_verifier_key
+from zk.keycache import load_or_create
 from zk.statements import NormBound
 
 __all__ = ["Federation", "Session"]
@@ -81,9 +83,7 @@ class Federation:
         torch.set_num_threads(1)  # one thread: the same sums in the same order, whatever the machine has
         coordinator, members = _secrets(directory, self.terms.clients)
         display.stage("proving and verifying keys")
-        keys = load_or_create(
-            self.statement, key_directory(), unsafe_single_party=True, progress=display.stage
-        )
+        keys = load_or_create(self.statement, cache_directory() / "keys", unsafe_single_party=True)
         store = LocalStore(directory.blocks)
         display.stage("ledger")
         with open_ledger(chain, directory, coordinator.signer) as deployment:
@@ -103,11 +103,11 @@ class Federation:
         plan = Plan(
             terms=self.terms,
             members=tuple(
-                Member(secret.address, secret.identity.public().data, len(shard))
+                Member(secret.address, secret.identity.public().raw, len(shard))
                 for secret, shard in zip(members.values(), self.shards, strict=True)
             ),
             dataset_sha256=self.dataset.sha256,
-            verifying_key=store.put(keys.vk.to_bytes()),
+            verifying_key=store.put(encode_verifier_key(keys.vk)),
             initial_model=store.put(to_safetensors(self.model.initial(self.terms.seed))),
             contracts=Contracts(deployment.domain.chain_id, deployment.domain.verifying_contract),
         )
@@ -130,7 +130,9 @@ def _secrets(directory: RunDirectory, clients: int) -> tuple[MemberSecrets, dict
     except (KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(f"{directory.path / 'secrets.json'} is damaged") from error
     if len(roots) != clients + 1:
-        raise RunDirectoryError(f"{directory.path / 'secrets.json'} holds the secrets of another number of clients")
+        raise RunDirectoryError(
+            f"{directory.path / 'secrets.json'} holds the secrets of another number of clients"
+        )
     coordinator, *members = (MemberSecrets(root) for root in roots)
     return coordinator, dict(enumerate(members, start=1))
 
@@ -185,7 +187,12 @@ class Session:
             mean = self.plan.codec().decode_sum(outcome.total, total_weight=samples)
             after = (parameters + mean).astype(np.float32)
         record, record_cid, gas = self.publisher.publish(
-            setting, outcome, self.model_cid, after, self.federation.model.evaluate(after, *self._test), self._banned()
+            setting,
+            outcome,
+            self.model_cid,
+            after,
+            self.federation.model.evaluate(after, *self._test),
+            self._banned(),
         )
         self.records.append(record)
         display.advance(len(self.plan.members) - len(setting.members))
@@ -279,7 +286,11 @@ class Session:
     ) -> tuple[RoundOutcome, dict[int, Cost]]:
         rng = generator(self.federation.terms.seed, "vanish", setting.number)
         chances = {index: (rng.random(), int(rng.integers(1, _VANISH_BEFORE + 1))) for index in self.members}
-        vanish = {i: first for i, (chance, first) in chances.items() if chance < self.federation.drop and i in prepared}
+        vanish = {
+            i: first
+            for i, (chance, first) in chances.items()
+            if chance < self.federation.drop and i in prepared
+        }
         result = run_local(
             {COORDINATOR: coordinator_round(setting)}
             | {i: client_round(setting, i, self.members[i], message) for i, message in prepared.items()},

@@ -232,7 +232,8 @@ class Plan:
             if not isinstance(body, dict) or body.pop("format", None) != "eppml-plan-1":
                 raise DecodeError("not an eppml-plan-1 document")
             members = tuple(
-                Member(address, bytes.fromhex(identity), samples) for address, identity, samples in body.pop("members")
+                Member(address, bytes.fromhex(identity), samples)
+                for address, identity, samples in body.pop("members")
             )
             plan = cls(
                 terms=terms_from_dict(body.pop("terms")),

@@ -33,7 +33,9 @@ def reward(per_round: int, samples: int, total_samples: int) -> int:
 
 def leaf_list(updates: Mapping[int, str]) -> bytes:
     """The block that says which update message stands behind each leaf: client and CID, in the order of the leaves."""
-    return json.dumps([[client, cid] for client, cid in sorted(updates.items())], separators=(",", ":")).encode()
+    return json.dumps(
+        [[client, cid] for client, cid in sorted(updates.items())], separators=(",", ":")
+    ).encode()
 
 
 def read_leaf_list(data: bytes) -> dict[int, str]:
@@ -126,7 +128,11 @@ class Publisher:
             elif index in outcome.rejected:
                 why = outcome.rejected[index]
                 entry = dataclasses.replace(
-                    entry, status="rejected", reason=why.reason.name.lower(), detail=why.detail, certain=why.certain
+                    entry,
+                    status="rejected",
+                    reason=why.reason.name.lower(),
+                    detail=why.detail,
+                    certain=why.certain,
                 )
             elif index in outcome.included:
                 owed = reward(self._plan.terms.rewards.per_round, member.samples, total_samples)

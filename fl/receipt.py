@@ -66,7 +66,8 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
             "backends": {"zk": backends.get().name, "ledger": session.deployment.kind},
             "randomness": "Secrets: 32-byte roots from the operating system, expanded with AES-256-CTR per purpose. "
             "Training order and initial weights: a public seed tree.",
-            "versions": {"python": platform.python_version()} | {p: v for p in _PACKAGES if (v := _version(p))},
+            "versions": {"python": platform.python_version()}
+            | {p: v for p in _PACKAGES if (v := _version(p))},
             "insecure": insecure,
         },
     )
@@ -89,7 +90,12 @@ def _aggregation(session: "Session") -> dict[str, Any]:
     return {
         "mode": "secagg",
         "parameters": [
-            {"clients": len(everyone), "degree": chosen.degree, "threshold": chosen.threshold, "modulus": chosen.modulus}
+            {
+                "clients": len(everyone),
+                "degree": chosen.degree,
+                "threshold": chosen.threshold,
+                "modulus": chosen.modulus,
+            }
         ],
         "justification": chosen.justification,
     }
@@ -113,11 +119,17 @@ def _views(mode: str, min_clients: int, records: Sequence[RoundRecord]) -> list[
         sums += f"; in round {where} also the sums of the rows and columns of a grid, to find out who lied"
     coordinator = "every update" if mode == "plain" else sums
     return [
-        {"who": "coordinator", "what": f"{coordinator}; who took part, with how many samples, and who dropped out"},
+        {
+            "who": "coordinator",
+            "what": f"{coordinator}; who took part, with how many samples, and who dropped out",
+        },
         {"who": "each client", "what": "its own data and update, and every round's model"},
         {
             "who": "anybody (ledger and block store)",
             "what": "the opened sums and models, blinded commitments, proofs, signatures, sample counts, rewards",
         },
-        {"who": "nobody", "what": "a client's data" + ("" if mode == "plain" else ", or one client's update")},
+        {
+            "who": "nobody",
+            "what": "a client's data" + ("" if mode == "plain" else ", or one client's update"),
+        },
     ]

@@ -85,7 +85,9 @@ class RoundRecord:
                 raise DecodeError(f"not an {_FORMAT} document")
             clients = tuple(ClientRecord(**client) for client in body.pop("clients"))
             opened = tuple(
-                OpenedRecord(o.pop("stage"), tuple(o.pop("group")), tuple(o.pop("included")), o.pop("matches"))
+                OpenedRecord(
+                    o.pop("stage"), tuple(o.pop("group")), tuple(o.pop("included")), o.pop("matches")
+                )
                 for o in body.pop("opened")
             )
             blinding = tuple(body.pop("blinding"))

@@ -1,10 +1,10 @@
 """The coordinator's part of a round: check every update, take the sum, and find out who lied about it.
 
-    updates in -> signatures and proofs checked -> sum over the accepted -> does it match the commitments?
-                        |                                                     | yes: done
-                        v                                                     | no: rows and columns of a grid
-                    rejected, named                                           v
-                                                            suspects named, best set of matching groups is the sum
+updates in -> signatures and proofs checked -> sum over the accepted -> does it match the commitments?
+                    |                                                     | yes: done
+                    v                                                     | no: rows and columns of a grid
+                rejected, named                                           v
+                                                        suspects named, best set of matching groups is the sum
 """
 
 import enum
@@ -128,7 +128,9 @@ def check_updates(
         updates[index] = update
         expected = (setting.plan_hash, setting.number, member.address, member.samples)
         if (update.plan, update.round, update.address, update.samples) != expected:
-            rejected[index] = Rejection(Reason.MALFORMED, "the message is for another plan, round, client or weight")
+            rejected[index] = Rejection(
+                Reason.MALFORMED, "the message is for another plan, round, client or weight"
+            )
             continue
         try:
             signer = recover_update(setting.domain, update.typed, update.signature)
@@ -157,7 +159,7 @@ def failing_proofs(setting: RoundSetting, proofs: Sequence[tuple[int, UpdateProo
     try:
         setting.statement.verify_batch(setting.key, batch)
     except BatchRejected as error:
-        return {proofs[place][0]: "the proof does not hold for this plan, round, client and bound" for place in error.failed}
+        return {proofs[place][0]: reason for place, reason in zip(error.failed, error.reasons, strict=True)}
     return {}
 
 

@@ -118,7 +118,11 @@ class Summary:
             "directory": str(self.directory),
             "model": self.model_cid,
             "rounds": [
-                {"round": r["record"]["round"], "accuracy": r["record"]["accuracy"], "loss": r["record"]["loss"]}
+                {
+                    "round": r["record"]["round"],
+                    "accuracy": r["record"]["accuracy"],
+                    "loss": r["record"]["loss"],
+                }
                 | {
                     "included": sum(c["status"] == "included" for c in r["record"]["clients"]),
                     "rejected": [
@@ -136,7 +140,16 @@ class Summary:
 
     def print(self, console: Console) -> None:
         table = Table(title=f"{self.directory}", title_justify="left")
-        for heading in ("round", "accuracy", "in the sum", "rejected", "bytes/client", "prove s", "verify s", "gas"):
+        for heading in (
+            "round",
+            "accuracy",
+            "in the sum",
+            "rejected",
+            "bytes/client",
+            "prove s",
+            "verify s",
+            "gas",
+        ):
             table.add_column(heading, justify="left" if heading == "rejected" else "right")
         for r in self.rounds:
             clients = r["record"]["clients"]
@@ -144,7 +157,10 @@ class Summary:
                 str(r["record"]["round"]),
                 f"{100 * r['record']['accuracy']:.1f} %",
                 f"{sum(c['status'] == 'included' for c in clients)} of {len(clients)}",
-                ", ".join(f"client {c['client']}: {c['reason']}" for c in clients if c["status"] == "rejected") or "-",
+                ", ".join(
+                    f"client {c['client']}: {c['reason']}" for c in clients if c["status"] == "rejected"
+                )
+                or "-",
                 f"{r['bytes']['sent_per_client']:,}",
                 f"{r['seconds']['prove']:.1f}",
                 f"{r['seconds']['verify']:.2f}",
@@ -168,7 +184,9 @@ def start_run(
     if resume and directory.exists():
         conditions = _existing(directory, request)
     elif directory.path.exists() and any(directory.path.iterdir()) and not (resume or replace):
-        raise RunDirectoryError(f"{directory.path} is not empty: go on with --resume, or choose another --out")
+        raise RunDirectoryError(
+            f"{directory.path} is not empty: go on with --resume, or choose another --out"
+        )
     display.stage("loading data")
     federation = Federation.gather(conditions.terms, conditions.cheats, conditions.drop, conditions.data)
     if replace and not resume:
@@ -191,10 +209,17 @@ def _existing(directory: RunDirectory, request: Request) -> Conditions:
     if asked != found.terms:
         raise RunDirectoryError(f"{directory.path} is the run of another plan; choose another --out")
     if request.cheats and assign(request.cheats, found.terms.clients, found.terms.seed) != found.cheats:
-        raise RunDirectoryError(f"{directory.path} was started with other cheaters; leave --cheat away to resume")
-    for option, wanted, has in (("--drop", request.drop, found.drop), ("--chain", request.chain, found.chain)):
+        raise RunDirectoryError(
+            f"{directory.path} was started with other cheaters; leave --cheat away to resume"
+        )
+    for option, wanted, has in (
+        ("--drop", request.drop, found.drop),
+        ("--chain", request.chain, found.chain),
+    ):
         if wanted is not None and wanted != has:
-            raise RunDirectoryError(f"{directory.path} was started with {option} {has}; leave {option} away to resume")
+            raise RunDirectoryError(
+                f"{directory.path} was started with {option} {has}; leave {option} away to resume"
+            )
     return dataclasses.replace(found, data=request.data or found.data)
 
 

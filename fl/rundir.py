@@ -1,11 +1,11 @@
 """The directory of a run: who may use it, and files that are whole or absent.
 
-    run.json          what was asked for: terms, cheaters, dropouts, chain, data
-    secrets.json      the root secrets of the simulated members and of the coordinator (mode 600)
-    plan.json         the plan as registered, deployment.json the contracts' manifest
-    chain.sqlite      the embedded ledger's log         blocks/      the block store
-    rounds/0000.json  one record a round, with times and costs
-    receipt.json      what really ran     model.safetensors, report.html
+run.json          what was asked for: terms, cheaters, dropouts, chain, data
+secrets.json      the root secrets of the simulated members and of the coordinator (mode 600)
+plan.json         the plan as registered, deployment.json the contracts' manifest
+chain.sqlite      the embedded ledger's log         blocks/      the block store
+rounds/0000.json  one record a round, with times and costs
+receipt.json      what really ran     model.safetensors, report.html
 """
 
 import json

@@ -91,7 +91,9 @@ class CallJudge:
 
     def admit(self, call: SumCall) -> None:
         if not self.would_admit(call):
-            raise FaultyParty(0, f"the sums of stage {call.stage} would reveal fewer than {self._min_clients} updates")
+            raise FaultyParty(
+                0, f"the sums of stage {call.stage} would reveal fewer than {self._min_clients} updates"
+            )
         self._stages.add(call.stage)
         self._opened |= frozenset(call.groups)
 

@@ -1,7 +1,7 @@
 """How a sum is taken: one module a mode, chosen by the plan.
 
-    secagg   masked updates: the coordinator sees the sum and nothing else
-    plain    updates in the clear: a baseline for measuring, stamped as such in the receipt
+secagg   masked updates: the coordinator sees the sum and nothing else
+plain    updates in the clear: a baseline for measuring, stamped as such in the receipt
 """
 
 from typing import Protocol as Interface

@@ -65,7 +65,9 @@ def test_downloads_once_then_works_offline(published: Path, mirror: str, tmp_pat
     seen: list[tuple[str, int, int]] = []
     first = mnist.load_mnist(mirrors=[mirror], progress=lambda *step: seen.append(step))
     assert first.train_x.shape == (30, 784) and first.test_y.shape == (10,)
-    assert {name for name, _, _ in seen} == set(mnist.FILES) and all(0 < got <= total for _, got, total in seen)
+    assert {name for name, _, _ in seen} == set(mnist.FILES) and all(
+        0 < got <= total for _, got, total in seen
+    )
     again = mnist.load_mnist(mirrors=[])
     assert again.sha256 == first.sha256
 

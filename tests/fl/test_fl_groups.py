@@ -10,7 +10,9 @@ from mpc.errors import DecodeError, FaultyParty
 
 
 @given(st.integers(9, 60), st.binary(min_size=32, max_size=32))
-def test_every_line_is_strong_enough_and_rows_and_columns_each_hold_everybody(clients: int, seed: bytes) -> None:
+def test_every_line_is_strong_enough_and_rows_and_columns_each_hold_everybody(
+    clients: int, seed: bytes
+) -> None:
     lines = grid(range(1, clients + 1), 3, seed)
     assert lines is not None
     for groups in lines:
@@ -32,7 +34,9 @@ def test_too_few_clients_have_no_grid() -> None:
 
 
 @given(st.integers(9, 30), st.binary(min_size=32, max_size=32))
-def test_one_grid_beside_the_whole_sum_never_corners_fewer_than_min_clients(clients: int, seed: bytes) -> None:
+def test_one_grid_beside_the_whole_sum_never_corners_fewer_than_min_clients(
+    clients: int, seed: bytes
+) -> None:
     lines = grid(range(1, clients + 1), 3, seed)
     assert lines is not None
     whole = tuple(range(1, clients + 1))
@@ -66,7 +70,10 @@ def test_a_client_refuses_a_stage_twice_and_a_group_that_is_too_small() -> None:
     assert not judge.would_admit(SumCall(1, ((1, 2),)))
 
 
-@given(st.lists(st.lists(st.integers(1, 50), min_size=1, max_size=5, unique=True), max_size=4), st.integers(0, 255))
+@given(
+    st.lists(st.lists(st.integers(1, 50), min_size=1, max_size=5, unique=True), max_size=4),
+    st.integers(0, 255),
+)
 def test_a_call_decodes_to_itself_or_is_refused(groups: list[list[int]], stage: int) -> None:
     flat = [client for group in groups for client in group]
     call = SumCall(stage, tuple(tuple(sorted(group)) for group in groups))
