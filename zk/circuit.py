@@ -6,8 +6,8 @@
     circuit.equal(squares.sum(), circuit.public("norm"), "norm")
     r1cs, program = circuit.finish()
 
-Every operation works on a vector of combinations at once. A hint is a function from the values of some combinations (arrays of
-Python integers in [0, R)) to the values of new wires; it is advice to the prover and constrains nothing.
+Every operation works on a vector of combinations at once. A hint is a function from the values of some combinations
+(arrays of Python integers in [0, R)) to the values of new wires; it is advice to the prover and constrains nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -193,13 +193,10 @@ class Circuit:
             size = sum(r.stop - r.start for r in members)
             groups.append(Group(name, at, at + size))
             at += size
-        matrices = []
-        for column in self._rows:
-            merged = concatenate(column)
-            matrices.append(Linear(merged.n, merged.rows, place[merged.wires], merged.coefficients))
+        a, b, c = (m.renumber(place) for m in map(concatenate, self._rows))
         n_public = sum(r.stop - r.start for r in self._public)
         one = (Named("1", 0, 1),)
-        r1cs = R1CS(n_public, self._n, tuple(groups), *matrices, one + named, tuple(self._row_names))
+        r1cs = R1CS(n_public, self._n, tuple(groups), a, b, c, one + named, tuple(self._row_names))
         if loose := r1cs.unused_wires():
             raise ParameterError(f"no row mentions {', '.join(loose[:8])}")
         return r1cs, Program(self._n, order, tuple(self._steps), self._challenge_at)

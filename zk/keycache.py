@@ -161,6 +161,7 @@ def _assemble(header: Mapping[str, Any], r1cs: R1CS, blob: memoryview) -> Keys:
     points: dict[str, Any] = {}
     for name, text in header["points"].items():
         points[name] = (decode_g1 if name.endswith("g1") else decode_g2)(bytes.fromhex(text))
+    points |= {name: arrays[name] for name in _ARRAYS}
     domain = r1cs.domain
     base = ProvingKey(
         n_public=r1cs.n_public,
@@ -170,7 +171,6 @@ def _assemble(header: Mapping[str, Any], r1cs: R1CS, blob: memoryview) -> Keys:
         matrix_a=with_consistency_rows(r1cs.a, domain, r1cs.n_public + 1),
         matrix_b=Linear(domain, r1cs.b.rows, r1cs.b.wires, r1cs.b.coefficients),
         **points,
-        **{name: arrays[name] for name in _ARRAYS},
     )
     groups = []
     for i, (name, *texts) in enumerate(header["groups"]):

@@ -1,6 +1,6 @@
 """Vectors of linear combinations of wires, the expressions a circuit is written in.
 
-`Linear` holds n combinations at once as a sparse matrix in coordinate form, so one Python operation builds thousands of rows.
+`Linear` holds n combinations at once as a sparse matrix in coordinate form, so one operation builds thousands of rows.
 Coefficients are machine integers while they fit and Python integers otherwise; both are exact.
 """
 
@@ -22,14 +22,14 @@ _SMALL = 1 << 31
 
 
 def _coefficients(values: Scalars, n: int) -> Integers:
-    array = np.asarray(values)
+    array: Integers = np.asarray(values)
     if array.dtype == object or array.dtype.kind not in "iu":
         array = np.array(values, dtype=object)
         if array.size and max(map(abs, array.ravel())) < _SMALL:
             array = array.astype(np.int64)
     else:
         array = array.astype(np.int64)
-    return np.broadcast_to(array, (n,))
+    return np.broadcast_to(array, (n,)).view()
 
 
 def _product(a: Integers, b: Integers) -> Integers:
@@ -139,6 +139,10 @@ class Linear:
     def tile(self, times: int) -> "Linear":
         """The whole vector `times` times over."""
         return self[np.tile(np.arange(self.n), times)]
+
+    def renumber(self, place: NDArray[np.int64]) -> "Linear":
+        """The same combinations, with wire w called place[w]."""
+        return Linear(self.n, self.rows, place[self.wires], self.coefficients)
 
     def evaluate(self, values: NDArray[Any]) -> NDArray[Any]:
         """The residues these combinations take on a witness.

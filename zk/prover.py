@@ -1,6 +1,7 @@
 """The points A, B and C of a proof, from a proving key and a full witness.
 
-Source: Groth 2016 (eprint 2016/260), section 3.2; the quotient is taken on the odd coset of the double domain, as snarkjs does.
+Source: Groth 2016 (eprint 2016/260), section 3.2; the quotient is taken on the odd coset of the double domain, as snarkjs
+does.
 """
 
 import numpy as np

@@ -26,7 +26,7 @@ class PreparedPairs(ABC):
     def product_is_one(
         self, fixed: Sequence[G1], free: Sequence[tuple[G1, G2]] = (), constant: object = None
     ) -> bool:
-        """Whether prod e(fixed[i], G2 number i) * prod e(free) equals `constant` (a value of `Backend.pairing`; default 1)."""
+        """Whether prod e(fixed[i], G2 number i) * prod e(free) equals `constant`, a value of `Backend.pairing` or one."""
 
 
 class Backend(ABC):

@@ -30,7 +30,8 @@ def usable_threads(threads: int | None) -> int:
 
 
 def _address(array: Limbs) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
+    # this pointer keeps its array alive until the call it is passed to returns; a bare address would not
+    return array.ctypes.data_as(ctypes.c_void_p)
 
 
 def _projective(affine: Limbs) -> Limbs:

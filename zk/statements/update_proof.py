@@ -50,8 +50,8 @@ def chunk_bytes(n_groups: int) -> int:
 
 def encode_chunk(proof: CommittedProof) -> bytes:
     """All of one chunk's proof but its first commitment."""
-    points = (*proof.commitments[1:], proof.a, proof.b, proof.c, proof.pok)
-    return b"".join(p.to_bytes() for p in points)
+    others = b"".join(d.to_bytes() for d in proof.commitments[1:])
+    return others + proof.a.to_bytes() + proof.b.to_bytes() + proof.c.to_bytes() + proof.pok.to_bytes()
 
 
 def decode_chunk(commitment: bytes, data: bytes, n_groups: int) -> CommittedProof:
