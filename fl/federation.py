@@ -1,6 +1,5 @@
 """One machine plays every member: data, models and secrets of all of them, and the rounds between them."""
 
-import secrets as system
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from fl.seeds import generator
 from fl.setting import COORDINATOR, RoundSetting
 from fl.update import SignedUpdate
 from mpc.errors import DecodeError
+from mpc.prg import Stream
 from mpc.runtime import Cost, Network, run_local
 from zk.commit_prove import Keys
 from zk.key_bytes import encode_verifier_key
@@ -123,8 +123,8 @@ class Federation:
 def _secrets(directory: RunDirectory, clients: int) -> tuple[MemberSecrets, dict[int, MemberSecrets]]:
     """The members' root secrets; drawn once, before anything is signed."""
     if not (directory.path / "secrets.json").is_file():
-        roots = [system.token_bytes(32).hex() for _ in range(clients + 1)]
-        directory.write_json("secrets.json", {"roots": roots}, private=True)
+        drawn = [Stream.from_os(b"eppml/member").bytes(32).hex() for _ in range(clients + 1)]
+        directory.write_json("secrets.json", {"roots": drawn}, private=True)
     try:
         roots = [bytes.fromhex(text) for text in directory.read_json("secrets.json")["roots"]]
     except (KeyError, TypeError, ValueError) as error:

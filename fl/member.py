@@ -28,10 +28,6 @@ class MemberSecrets:
         if len(self.root) != 32:
             raise ParameterError("a member's root secret has 32 bytes")
 
-    @classmethod
-    def generate(cls) -> "MemberSecrets":
-        return cls(Stream.from_os(b"eppml/member").bytes(32))
-
     @cached_property
     def signer(self) -> LocalSigner:
         """The ledger account (secp256k1)."""

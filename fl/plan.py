@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from chain_adapter.merkle import Member
-from mpc import Codec
+from mpc.codec import Codec
 from mpc.errors import DecodeError, ParameterError
 
 __all__ = [
@@ -88,7 +88,7 @@ class UpdateBounds:
         _require(2 <= self.bits <= 24, f"update.bits must be between 2 and 24, got {self.bits}")
         _require(
             self.clip <= self.l2_clip * (1 + 1e-9),
-            f"update.clip {self.clip} is larger than update.l2_clip {self.l2_clip}: one coordinate alone could break the norm bound",
+            f"update.clip {self.clip} is above update.l2_clip {self.l2_clip}: one coordinate could break the norm bound",
         )
 
 
@@ -159,7 +159,7 @@ class Terms:
         needed = self.aggregation.min_clients
         _require(
             self.clients >= needed,
-            f"{self.clients} clients are too few: aggregation.min_clients asks for at least {needed} updates in every opened sum",
+            f"{self.clients} clients are too few: aggregation.min_clients asks for {needed} updates in every opened sum",
         )
         _require(self.clients <= 100_000, f"clients must be at most 100000, got {self.clients}")
 
@@ -215,7 +215,8 @@ class Plan:
         integers, because the ledger's contract computes the same number.
         """
         bound, slack = self.l2_bound(dim)
-        return (-(-bound * samples // self.codec().max_weight) + slack) ** 2
+        scaled = -(-bound * samples // self.codec().max_weight)
+        return (scaled + slack) * (scaled + slack)
 
     def to_bytes(self) -> bytes:
         body = {"format": "eppml-plan-1", **dataclasses.asdict(self)}

@@ -63,7 +63,7 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
             "proven": f"Every update in a sum is {statement.dim} integers of {statement.bits} bits whose Euclidean norm is "
             "within the plan's bound, and the sum is the sum of exactly those updates. Nothing is proven about the "
             "data an update was trained on.",
-            "backends": {"zk": backends.get().name, "ledger": session.deployment.kind},
+            "backends": {"zk": backends.get().name, "ledger": "embedded" if session.deployment.chain.is_embedded else "remote"},
             "randomness": "Secrets: 32-byte roots from the operating system, expanded with AES-256-CTR per purpose. "
             "Training order and initial weights: a public seed tree.",
             "versions": {"python": platform.python_version()}
