@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chain_adapter.addresses import checksummed, read_address
+from chain_adapter.addresses import checksum_address, read_address
 from chain_adapter.eip712 import Domain, Update
 from chain_adapter.errors import ChainError, NotDeployed, TransactionReverted, WrongChain
 from chain_adapter.events import Event, read_event
@@ -322,7 +322,7 @@ def _verified(chain: Chain, name: str, address: str) -> bytes:
 
 def _suite_address(chain: Chain, suite: str, name: str) -> str:
     interface = artifact("Suite").interface
-    return checksummed(
+    return checksum_address(
         interface.decode("addressOf", chain.call(suite, interface.encode("addressOf", _name(name))))[0]
     )
 
