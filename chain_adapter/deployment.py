@@ -162,6 +162,19 @@ class Deployment:
             lambda: self._written("Rewards", "RewardClaimed", update.plan, _word(update.round), who),
         )  # fmt: skip
 
+    def abandon(self, plan: bytes, round: int) -> Receipt:
+        """Anyone ends a plan whose coordinator let a round's deadline pass: stakes are free, rewards go back."""
+        return self._once(
+            "Rounds", "abandon", (plan,), (plan, round), 0,
+            lambda: self._written("Rounds", "PlanAbandoned", plan),
+        )  # fmt: skip
+
+    def refund(self, plan: bytes) -> Receipt:
+        """The sponsor takes back the rewards of an abandoned plan's unrecorded rounds."""
+        return self._once(
+            "Rewards", "refund", (plan,), (plan,), 0, lambda: self._written("Rewards", "RewardRefunded", plan)
+        )
+
     def terms(self, plan: bytes) -> Terms:
         """A plan's terms. Raises: TransactionReverted with UnknownPlan."""
         return Terms.from_tuple(self._ask("PlanRegistry", "terms", plan)[0])
