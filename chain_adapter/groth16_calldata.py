@@ -12,7 +12,7 @@ from hashlib import sha256
 from chain_adapter.hashing import keccak256
 from mpc.errors import ParameterError
 
-__all__ = ["G1_BYTES", "G2_BYTES", "ORDER", "KeyBlob", "challenge", "key_blob"]
+__all__ = ["G1_BYTES", "G2_BYTES", "ORDER", "KeyBlob", "Statement", "challenge", "key_blob"]
 
 G1_BYTES = 64
 G2_BYTES = 128
@@ -21,6 +21,28 @@ LARGEST_CODE = 24_576
 
 _MAGIC = b"EPPML groth16 v1"
 _CHALLENGE_TAG = b"EPPML groth16 challenge v1".ljust(32, b"\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What the contracts must know about a bounded-update statement to rebuild its public inputs.
+
+    `padded`: the last chunk holds entries beyond the update. `share` and `eta` are the bases (64 bytes each) of the
+    commitment to a chunk's share of the bound; only statements of several chunks have them.
+    """
+
+    chunks: int
+    padded: bool
+    max_norm_sq: int
+    share: bytes = bytes(G1_BYTES)
+    eta: bytes = bytes(G1_BYTES)
+
+    def to_words(self) -> bytes:
+        """Seven 32-byte words. Raises: ParameterError for no chunk, or a base of a wrong length."""
+        if self.chunks < 1 or len(self.share) != G1_BYTES or len(self.eta) != G1_BYTES:
+            raise ParameterError("a statement has at least one chunk, and bases of 64 bytes")
+        numbers = (self.chunks, int(self.padded), self.max_norm_sq)
+        return b"".join(n.to_bytes(32, "big") for n in numbers) + self.share + self.eta
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +77,7 @@ def key_blob(
     sigmas: Sequence[bytes] = (),
     has_challenge: bool = False,
     digest: bytes = bytes(32),
+    statement: Statement | None = None,
 ) -> KeyBlob:
     """The blob of a key given as EVM points: `ic` for the constant and each public input, one sigma a commitment.
 
@@ -73,8 +96,10 @@ def key_blob(
         raise ParameterError(
             "a key has an IC point for the constant, and a challenge only beside a commitment"
         )
-    header = _MAGIC + (publics << 16 | len(sigmas) << 8 | has_challenge).to_bytes(16, "big")
-    blob = KeyBlob(b"".join([header, digest, alpha, beta, gamma, delta, *sigmas, *ic]))
+    flags = int(has_challenge) | (statement is not None) << 1
+    header = _MAGIC + (publics << 16 | len(sigmas) << 8 | flags).to_bytes(16, "big")
+    tail = statement.to_words() if statement else b""
+    blob = KeyBlob(b"".join([header, digest, alpha, beta, gamma, delta, *sigmas, *ic, tail]))
     if len(blob.code) > LARGEST_CODE:
         raise ParameterError(
             f"a key of {len(blob.code)} bytes is more than an account holds ({LARGEST_CODE})"
