@@ -11,6 +11,7 @@ It knows bytes, roots, CIDs and proofs, and nothing of models. Importing it need
 `eppml[chain]`; using a chain does.
 """
 
+from chain_adapter.addresses import checksum_address
 from chain_adapter.deployment import Deployment
 from chain_adapter.eip712 import Domain, Update, recover_update, sign_update, verify_update
 from chain_adapter.errors import (
@@ -54,6 +55,7 @@ __all__ = [
     "TransactionReverted",
     "Update",
     "WrongChain",
+    "checksum_address",
     "cid_of",
     "recover_update",
     "sign_update",

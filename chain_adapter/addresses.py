@@ -5,7 +5,7 @@ from typing import Any
 from chain_adapter._extras import require
 from mpc.errors import DecodeError, ParameterError
 
-__all__ = ["NOBODY", "address_bytes", "checksummed", "read_address"]
+__all__ = ["NOBODY", "address_bytes", "checksum_address", "read_address"]
 
 NOBODY = "0x" + "00" * 20
 
@@ -25,12 +25,12 @@ def address_bytes(address: str) -> bytes:
         raw = b""
     if not address.startswith("0x") or len(raw) != 20 or len(digits) != 40:
         raise ParameterError(f"{address[:80]!r} is not an address (0x and 40 hexadecimal digits)")
-    if digits not in (digits.lower(), digits.upper()) and checksummed(raw) != address:
+    if digits not in (digits.lower(), digits.upper()) and checksum_address(raw) != address:
         raise ParameterError(f"the checksum of the address {address} is wrong: a digit was mistyped")
     return raw
 
 
-def checksummed(address: str | bytes) -> str:
+def checksum_address(address: str | bytes) -> str:
     """The one spelling of an address that everything here compares by."""
     return str(require("eth_utils").to_checksum_address(address))
 
@@ -40,6 +40,6 @@ def read_address(text: Any) -> str:
     if not isinstance(text, str):
         raise DecodeError(f"{str(text)[:80]!r} is not an address")
     try:
-        return checksummed(address_bytes(text))
+        return checksum_address(address_bytes(text))
     except ParameterError as error:
         raise DecodeError(str(error)) from error

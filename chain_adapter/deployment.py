@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chain_adapter.addresses import checksummed, read_address
+from chain_adapter.addresses import checksum_address, read_address
 from chain_adapter.eip712 import Domain, Update
 from chain_adapter.errors import ChainError, NotDeployed, TransactionReverted, WrongChain
 from chain_adapter.events import Event, read_event
@@ -161,6 +161,19 @@ class Deployment:
             "Rewards", "claim", (update.plan, update.round, update.client), arguments, 0,
             lambda: self._written("Rewards", "RewardClaimed", update.plan, _word(update.round), who),
         )  # fmt: skip
+
+    def abandon(self, plan: bytes, round: int) -> Receipt:
+        """Anyone ends a plan whose coordinator let a round's deadline pass: stakes are free, rewards go back."""
+        return self._once(
+            "Rounds", "abandon", (plan,), (plan, round), 0,
+            lambda: self._written("Rounds", "PlanAbandoned", plan),
+        )  # fmt: skip
+
+    def refund(self, plan: bytes) -> Receipt:
+        """The sponsor takes back the rewards of an abandoned plan's unrecorded rounds."""
+        return self._once(
+            "Rewards", "refund", (plan,), (plan,), 0, lambda: self._written("Rewards", "RewardRefunded", plan)
+        )
 
     def terms(self, plan: bytes) -> Terms:
         """A plan's terms. Raises: TransactionReverted with UnknownPlan."""
@@ -322,7 +335,7 @@ def _verified(chain: Chain, name: str, address: str) -> bytes:
 
 def _suite_address(chain: Chain, suite: str, name: str) -> str:
     interface = artifact("Suite").interface
-    return checksummed(
+    return checksum_address(
         interface.decode("addressOf", chain.call(suite, interface.encode("addressOf", _name(name))))[0]
     )
 

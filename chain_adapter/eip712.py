@@ -9,12 +9,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chain_adapter._extras import require
-from chain_adapter.addresses import address_bytes
+from chain_adapter.addresses import address_bytes, checksum_address
 from chain_adapter.hashing import keccak256
 from chain_adapter.transactions import SECP256K1_ORDER
 from mpc.errors import DecodeError, ParameterError, ProofRejected
 
-__all__ = ["Domain", "Update", "domain", "recover_update", "sign_update", "update_hash", "verify_update"]
+__all__ = [
+    "Domain",
+    "Update",
+    "checksum_address",
+    "domain",
+    "recover_update",
+    "sign_update",
+    "update_hash",
+    "verify_update",
+]
 
 DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 UPDATE_TYPE = b"Update(bytes32 plan,uint64 round,address client,uint32 samples,bytes32 digest)"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from chain_adapter.addresses import checksummed
+from chain_adapter.addresses import checksum_address
 from chain_adapter.interface import artifact
 from chain_adapter.receipts import LogEntry
 from chain_adapter.storage.cid import DAG_PB, RAW, Cid
@@ -214,7 +214,7 @@ def read_event(contract: str, log: LogEntry) -> Event | None:
 
 def _converted(values: Mapping[str, Any]) -> dict[str, Any]:
     """Solidity's shapes turned into ours: checksummed addresses, a CID as text, a bitmap as positions."""
-    result: dict[str, Any] = {k: checksummed(v) if _is_address(v) else v for k, v in values.items()}
+    result: dict[str, Any] = {k: checksum_address(v) if _is_address(v) else v for k, v in values.items()}
     if "terms" in result:
         result["terms"] = Terms.from_tuple(result["terms"])
     if "leaves_digest" in result:

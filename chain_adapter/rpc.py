@@ -5,7 +5,11 @@ Everything above this file sees `Rpc.request(method, *params)` and three kinds o
 cannot be worked with).
 """
 
+import ast
 import json
+import re
+import threading
+import time
 from itertools import count
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -18,6 +22,9 @@ from mpc.errors import ParameterError
 __all__ = ["HttpRpc", "LocalRpc", "ProviderRpc", "Rpc"]
 
 LARGEST_ANSWER = 256 * 2**20
+SPELLED = re.compile(
+    r"""b('(\\.|[^'\\])*'|"(\\.|[^"\\])*")$"""
+)  # how eth-tester tells what a contract reverted with
 
 
 class Rpc(Protocol):
@@ -54,7 +61,7 @@ class HttpRpc:
     """A node behind a URL.
 
     Raises: ParameterError when `url` is not an http or https URL.
-    Units: `timeout` in seconds, for connecting and for each answer.
+    Units: `timeout` in seconds, for connecting and for a whole answer.
     """
 
     def __init__(self, url: str, timeout: float = 20.0) -> None:
@@ -66,7 +73,12 @@ class HttpRpc:
         self.name = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
         self._timeout = timeout
         self._requests = require("requests")
-        self._session = self._requests.Session()
+        self._transport_errors = (
+            self._requests.RequestException,
+            require("urllib3.exceptions").HTTPError,
+            OSError,
+        )
+        self._threads = threading.local()
         self._ids = count(1)
 
     def __repr__(self) -> str:
@@ -76,17 +88,33 @@ class HttpRpc:
         identity = next(self._ids)
         body = {"jsonrpc": "2.0", "id": identity, "method": method, "params": list(params)}
         try:
-            response = self._session.post(self._url, json=body, timeout=self._timeout, stream=True)
-            with response:
-                content = response.raw.read(LARGEST_ANSWER + 1, decode_content=True)
-                status = response.status_code
-        except (self._requests.RequestException, OSError) as error:
-            raise ChainUnreachable(f"the node at {self.name} does not answer ({_reason(error)})") from error
-        if len(content) > LARGEST_ANSWER:
-            raise ChainUnreachable(
-                f"the node at {self.name} answers {method} with more than {LARGEST_ANSWER} bytes"
+            answer = self._session().post(
+                self._url, json=body, timeout=self._timeout, stream=True, allow_redirects=False
             )
-        return self._result(method, identity, status, content)
+            with answer:
+                content = self._read(answer, method)
+        except self._transport_errors as error:
+            raise ChainUnreachable(f"the node at {self.name} does not answer ({_reason(error)})") from error
+        return self._result(method, identity, answer.status_code, content)
+
+    def _session(self) -> Any:
+        # a requests.Session is not made for several threads at once
+        if not hasattr(self._threads, "session"):
+            self._threads.session = self._requests.Session()
+        return self._threads.session
+
+    def _read(self, answer: Any, method: str) -> bytes:
+        deadline = time.monotonic() + self._timeout
+        content = bytearray()
+        while piece := answer.raw.read1(2**16, decode_content=True):
+            content += piece
+            if len(content) > LARGEST_ANSWER:
+                raise ChainUnreachable(
+                    f"the node at {self.name} answers {method} with over {LARGEST_ANSWER} bytes"
+                )
+            if time.monotonic() > deadline:
+                raise ChainUnreachable(f"the node at {self.name} does not answer (it sends, but never ends)")
+        return bytes(content)
 
     def _result(self, method: str, identity: int, status: int, content: bytes) -> Any:
         try:
@@ -98,13 +126,7 @@ class HttpRpc:
         if not isinstance(answer, dict) or not ("result" in answer or "error" in answer):
             raise ChainUnreachable(f"{self.name} does not answer in JSON-RPC: it is not a node")
         if answer.get("error") is not None:
-            fault = (
-                answer["error"] if isinstance(answer["error"], dict) else {"message": str(answer["error"])}
-            )
-            code = fault.get("code", 0)
-            raise RpcError(
-                method, code if isinstance(code, int) else 0, str(fault.get("message")), fault.get("data")
-            )
+            raise _rpc_error(method, answer["error"])
         if answer.get("id") != identity:
             raise ChainUnreachable(f"the node at {self.name} answered another request than {method}")
         return answer.get("result")
@@ -125,17 +147,39 @@ class ProviderRpc:
             answer = self._web3.manager._make_request(method, list(params))
         except OSError as error:
             raise ChainUnreachable(f"the node does not answer ({_reason(error)})") from error
+        except Exception as error:  # providers report a refusal with exceptions of their own
+            raise RpcError(method, 0, str(error), _revert_data(error)) from error
         if answer.get("error") is not None:
-            fault = answer["error"]
-            raise RpcError(method, fault.get("code", 0), str(fault.get("message")), fault.get("data"))
+            raise _rpc_error(method, answer["error"])
         return answer.get("result")
 
     def provider(self) -> Any:
         return self._provider
 
 
+def _rpc_error(method: str, fault: Any) -> RpcError:
+    details = fault if isinstance(fault, dict) else {"message": str(fault)}
+    code = details.get("code")
+    return RpcError(
+        method, code if isinstance(code, int) else 0, str(details.get("message")), details.get("data")
+    )
+
+
+def _revert_data(error: BaseException | None) -> str | None:
+    """The bytes a contract reverted with, wherever in a chain of exceptions they were put."""
+    while error is not None:
+        for value in (getattr(error, "data", None), *error.args):
+            if isinstance(value, bytes):
+                return "0x" + value.hex()
+            if isinstance(value, str) and value.startswith("0x"):
+                return value
+            if isinstance(value, str) and (match := SPELLED.search(value)):
+                return "0x" + bytes(ast.literal_eval(match[0])).hex()
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def _reason(error: Exception) -> str:
     text = type(error).__name__
-    return {"ConnectionError": "connection refused or lost", "ReadTimeout": "it took too long"}.get(
-        text, text
-    )
+    known = {"ConnectionError": "connection refused or lost", "ReadTimeout": "it takes too long"}
+    return known.get(text, text)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from chain_adapter.addresses import NOBODY, checksummed
+from chain_adapter.addresses import NOBODY, checksum_address
 from chain_adapter.interface import artifact
 from mpc.errors import ParameterError
 
@@ -74,7 +74,7 @@ class Terms:
         names = artifact("PlanRegistry").interface.components("register", 1)
         found = {_snake(name): value for name, value in zip(names, values, strict=True)}
         for name in ("coordinator", "token"):
-            found[name] = checksummed(found[name])
+            found[name] = checksum_address(found[name])
         return cls(**{name: found[name] for name in (f.name for f in fields(cls))})
 
 

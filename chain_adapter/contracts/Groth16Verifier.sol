@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {PublicInputs} from "./PublicInputs.sol";
+
 /// @title Groth16 over alt_bn128 for any circuit, plain or with commitments; the key is the code of another account.
 /// @notice plain:      e(A, B) = e(alpha, beta) e(IC(x), gamma) e(C, delta)
 ///         committed:  e(A, B) = e(alpha, beta) e(IC(x) + sum D_k, gamma) e(C, delta)   and   prod e(D_k, sigma_k) = e(Pi, g2)
@@ -9,7 +11,7 @@ pragma solidity 0.8.37;
 /// all points, so that errors in the two cannot cancel. A key whose gamma is the group's generator saves one pairing.
 /// @dev Key blob: 0x00 (so that nobody can call it), then words: header, digest, alpha (2), beta (4), gamma (4), delta (4), sigma_k (4 each),
 /// IC_0 .. IC_n (2 each). Header: "EPPML groth16 v1" in the high half; then, from the low end, a byte of flags (1: the last public input is
-/// a challenge), a byte with the number of commitments, two bytes with the number n of public inputs. Points as the precompiles take them: big-endian,
+/// a challenge; 2: seven words about the statement follow, see PublicInputs), a byte with the number of commitments, two bytes with the number n of public inputs. Points as the precompiles take them: big-endian,
 /// second coordinate of Fp2 first. Proofs can be re-randomised by anybody, so their bytes must never serve as a nullifier.
 contract Groth16Verifier {
     /// @notice Order of the scalar field; public inputs are below it (the precompile would take larger ones).
@@ -18,6 +20,7 @@ contract Groth16Verifier {
     bytes16 private constant MAGIC = "EPPML groth16 v1";
     bytes32 private constant CHALLENGE_TAG = "EPPML groth16 challenge v1";
     uint256 private constant FIXED_WORDS = 16;
+    uint256 private constant STATEMENT_WORDS = 7;
     uint256 private constant TWO_256 = (type(uint256).max % R) + 1;
 
     // What each precompile may spend: twice its price. Bounded, because a precompile that refuses its input takes all it was given.
@@ -61,6 +64,23 @@ contract Groth16Verifier {
         needed = needed * 64 / 63;
         if (gasleft() < needed) revert InsufficientGas(needed);
         return _holds(key, publics, commitments, proof);
+    }
+
+    /// @notice What a key is for: number of public inputs (a challenge included) and of commitments, and whether it has a challenge.
+    function shapeOf(address key) external view returns (uint256 inputs, uint256 commitments, bool hasChallenge) {
+        return _shape(key.code);
+    }
+
+    /// @notice The constants of the statement a key was made for.
+    function statementOf(address key) external view returns (PublicInputs.Statement memory s) {
+        bytes memory blob = key.code;
+        (uint256 n, uint256 k,) = _shape(blob);
+        if (uint256(_word(blob, 0)) & 2 == 0) revert BadKey();
+        uint256 first = FIXED_WORDS + 4 * k + 2 * n + 2;
+        uint256[STATEMENT_WORDS] memory w;
+        for (uint256 i = 0; i < STATEMENT_WORDS; ++i) w[i] = uint256(_word(blob, first + i));
+        s = PublicInputs.Statement(w[0], w[1] != 0, w[2], w[3], w[4], w[5], w[6]);
+        if (s.chunks == 0 || s.chunks > type(uint32).max || k == 0) revert BadKey();
     }
 
     /// @notice The challenge of a circuit that has one: 512 bits of SHA-256 over key digest, public inputs and all commitments, mod R.
@@ -177,15 +197,17 @@ contract Groth16Verifier {
 
     /// @dev Number of public inputs and commitments, and whether the last input is a challenge.
     function _shape(bytes memory blob) private pure returns (uint256 n, uint256 k, bool hasChallenge) {
-        if (blob.length < 33 || blob[0] != 0) revert BadKey();
+        // One byte and two words at least, so that header and digest can be read.
+        if (blob.length < 65 || blob[0] != 0) revert BadKey();
         uint256 header = uint256(_word(blob, 0));
         hasChallenge = header & 1 == 1;
         k = (header >> 8) & 0xff;
         n = (header >> 16) & 0xffff;
-        if (header >> 128 != uint128(MAGIC) || (header & type(uint128).max) >> 32 != 0 || header & 0xfe != 0) {
+        if (header >> 128 != uint128(MAGIC) || (header & type(uint128).max) >> 32 != 0 || header & 0xfc != 0) {
             revert BadKey();
         }
-        if (blob.length != 33 + 32 * (FIXED_WORDS + 4 * k + 2 * n + 2)) revert BadKey();
+        uint256 words = FIXED_WORDS + 4 * k + 2 * n + 2 + (header & 2 == 0 ? 0 : STATEMENT_WORDS);
+        if (blob.length != 1 + 32 * words) revert BadKey();
         if (hasChallenge && (n == 0 || k == 0)) revert BadKey();
     }
 

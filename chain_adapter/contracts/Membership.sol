@@ -35,6 +35,8 @@ contract Membership is ReentrancyGuardTransient {
     address public constant BURNT = 0x000000000000000000000000000000000000dEaD;
 
     mapping(bytes32 plan => mapping(address member => Stake)) private _stakes;
+    /// @notice Coins an account won from challenges that failed against it; fetched, not sent, so that nobody can block a dispute.
+    mapping(address account => uint256) public compensation;
     /// @notice What the coordinator of a plan still has at stake.
     mapping(bytes32 plan => uint96) public coordinatorStake;
 
@@ -95,15 +97,15 @@ contract Membership is ReentrancyGuardTransient {
         emit MemberLeaving(plan, msg.sender, s.leavingAt);
     }
 
-    /// @notice Take the stake back after unbonding, or at once when the plan was abandoned.
+    /// @notice Take the stake back after unbonding, or after the challenge time when the plan was abandoned.
     function withdraw(bytes32 plan) external nonReentrant {
         Stake storage s = _stakes[plan][msg.sender];
         if (!s.joined) revert NotJoined();
-        (bool abandoned,,) = ROUNDS.progressOf(plan);
-        if (!abandoned) {
-            if (s.leavingAt == 0) revert PlanRunning();
-            if (block.timestamp < s.leavingAt) revert StillBonded(s.leavingAt);
-        }
+        (bool abandoned,, uint256 until) = ROUNDS.progressOf(plan);
+        // The end of a plan must not let those go who can still be challenged.
+        if (!abandoned || (s.leavingAt != 0 && s.leavingAt < until)) until = s.leavingAt;
+        if (until == 0) revert PlanRunning();
+        if (block.timestamp < until) revert StillBonded(until);
         uint256 amount = s.amount;
         delete _stakes[plan][msg.sender];
         emit StakeWithdrawn(plan, msg.sender, amount);
@@ -151,6 +153,19 @@ contract Membership is ReentrancyGuardTransient {
         return _slash(plan, coordinator, challenger, amount);
     }
 
+    /// @notice Credit the bond of a failed challenge to whom it accused.
+    function compensate(address account) external payable {
+        if (msg.sender != DISPUTES) revert NotPeer();
+        compensation[account] += msg.value;
+    }
+
+    /// @notice Fetch what failed challenges left to the caller.
+    function fetchCompensation() external nonReentrant {
+        uint256 amount = compensation[msg.sender];
+        compensation[msg.sender] = 0;
+        Payment.send(address(0), msg.sender, amount);
+    }
+
     /// @notice Whether an account is on a plan's allow-list with this identity and number of samples.
     function isListed(
         bytes32 plan,
@@ -169,6 +184,11 @@ contract Membership is ReentrancyGuardTransient {
         (,, uint96 stake,,,) = REGISTRY.stakeTerms(plan);
         Stake storage s = _stakes[plan][member];
         return s.joined && s.leavingAt == 0 && s.amount >= stake;
+    }
+
+    /// @notice Whether an account has joined and not withdrawn yet.
+    function isJoined(bytes32 plan, address member) external view returns (bool) {
+        return _stakes[plan][member].joined;
     }
 
     /// @notice What a member has at stake, when it can be withdrawn (zero: not leaving) and the identity key given on joining.

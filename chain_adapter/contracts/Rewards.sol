@@ -25,7 +25,7 @@ contract Rewards is ReentrancyGuardTransient {
     mapping(bytes32 plan => Pot) private _pots;
     /// @notice Who paid a plan's rewards in and gets back what no client can claim.
     mapping(bytes32 plan => address) public sponsorOf;
-    mapping(bytes32 plan => bool) private _refunded;
+    mapping(bytes32 plan => uint256 rounds) private _refunded;
 
     event RewardClaimed(bytes32 indexed plan, uint64 indexed round, address indexed client, uint256 amount);
     event RewardSwept(bytes32 indexed plan, uint64 indexed round, uint256 amount);
@@ -84,13 +84,14 @@ contract Rewards is ReentrancyGuardTransient {
         Payment.send(pot.token, msg.sender, amount);
     }
 
-    /// @notice Return to the sponsor the rewards of the rounds that an abandoned plan never paid out.
+    /// @notice Return to the sponsor the rewards of rounds that a plan, now ended, skipped, voided or never reached.
     function refund(bytes32 plan) external nonReentrant {
         if (msg.sender != sponsorOf[plan]) revert NotSponsor();
         Pot memory pot = _pots[plan];
-        uint256 amount = ROUNDS.unpaidRounds(plan) * pot.rewardPerRound;
-        if (amount == 0 || _refunded[plan]) revert NothingLeft();
-        _refunded[plan] = true;
+        uint256 rounds = ROUNDS.unpaidRounds(plan);
+        if (rounds <= _refunded[plan]) revert NothingLeft();
+        uint256 amount = (rounds - _refunded[plan]) * pot.rewardPerRound;
+        _refunded[plan] = rounds;
         emit RewardRefunded(plan, amount);
         Payment.send(pot.token, msg.sender, amount);
     }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Membership} from "./Membership.sol";
+import {MerklePath} from "./MerklePath.sol";
 import {Names} from "./Names.sol";
 import {Terms} from "./PlanRegistry.sol";
 import {Suite} from "./Suite.sol";
@@ -26,7 +27,8 @@ enum Phase {
     Committed,
     Recorded,
     Expired,
-    Cancelled
+    Cancelled,
+    Skipped
 }
 
 /// @title The rounds of every plan: one Merkle root of signed updates, then one aggregate record.
@@ -46,8 +48,8 @@ contract Rounds is EIP712 {
         uint32 minClients;
         uint32 challengeSeconds;
         uint16 next;
-        uint16 cancelled;
-        bool abandoned;
+        uint16 unpaid;
+        uint32 abandonedAt;
         uint32 closedAt;
     }
 
@@ -67,6 +69,8 @@ contract Rounds is EIP712 {
         keccak256("Update(bytes32 plan,uint64 round,address client,uint32 samples,bytes32 digest)");
     /// @dev `claimableAt` of a round that a dispute cancelled.
     uint32 private constant NEVER = type(uint32).max;
+    /// @dev In place of a skipped round's root; no tree has it.
+    bytes32 private constant SKIPPED = bytes32(type(uint256).max);
 
     address private immutable REGISTRY;
     address private immutable REWARDS;
@@ -82,6 +86,7 @@ contract Rounds is EIP712 {
     event RoundCommitted(
         bytes32 indexed plan, uint64 indexed round, bytes32 root, uint32 count, uint8 leavesCodec, bytes32 leavesDigest
     );
+    event LeavesPublished(bytes32 indexed plan, uint64 indexed round, uint256 count);
     event SelfCommitted(
         bytes32 indexed plan,
         uint64 indexed round,
@@ -103,6 +108,7 @@ contract Rounds is EIP712 {
     event ClientRejected(
         bytes32 indexed plan, uint64 indexed round, address indexed client, uint8 reason, string evidenceCid
     );
+    event RoundSkipped(bytes32 indexed plan, uint64 indexed round, string recordCid);
     event PlanAbandoned(bytes32 indexed plan, uint64 indexed round, address reporter);
     event RoundCancelled(bytes32 indexed plan, uint64 indexed round);
 
@@ -133,7 +139,7 @@ contract Rounds is EIP712 {
     function open(bytes32 plan, uint32 start, Terms calldata t) external {
         if (msg.sender != REGISTRY) revert NotPeer();
         _schedules[plan] = Schedule(t.coordinator, start, t.collectSeconds, t.roundSeconds, t.rounds);
-        _progress[plan] = Progress(t.minClients, t.challengeSeconds, 0, 0, false, 0);
+        _progress[plan] = Progress(t.minClients, t.challengeSeconds, 0, 0, 0, 0);
     }
 
     /// @notice Commit to the signed updates of a round: the Merkle root, and where the leaves are stored.
@@ -158,6 +164,14 @@ contract Rounds is EIP712 {
         emit RoundCommitted(plan, round, root, count, leavesCodec, leavesDigest);
     }
 
+    /// @notice Put all leaves of a committed round on the chain's record, so that every client can build its own path.
+    function publishLeaves(bytes32 plan, uint64 round, bytes32[] calldata leaves) external {
+        bytes32 root = _rounds[plan][round].root;
+        if (root == 0 || leaves.length == 0) revert NotCommitted();
+        if (MerklePath.rootOf(leaves) != root) revert WrongRoot();
+        emit LeavesPublished(plan, round, leaves.length);
+    }
+
     /// @notice Put an update on record that the coordinator does not take; auditors see that it was offered before the root.
     function commitSelf(bytes32 plan, uint64 round, uint32 samples, bytes32 digest, string calldata updateCid) external {
         Phase phase = phaseOf(plan, round);
@@ -175,9 +189,7 @@ contract Rounds is EIP712 {
         Progress memory p = _progress[plan];
         Round storage r = _rounds[plan][round];
         if (r.root == 0) revert NotCommitted();
-        if (round < p.next) revert AlreadyRecorded();
-        if (round != p.next) revert OutOfOrder();
-        if (block.timestamp > _deadline(s, round)) revert WrongPhase();
+        _requireNext(s, p, round);
         if (a.totalSamples == 0) revert NoSamples();
         if (a.commitmentSum.length == 0 || a.commitmentSum.length % 64 != 0) revert BadCommitmentSum();
         _include(r, a.included, p.minClients);
@@ -192,6 +204,23 @@ contract Rounds is EIP712 {
         emit AggregateRecorded(
             plan, round, a.modelDigest, a.totalSamples, a.included, a.commitmentSum, a.modelCid, a.recordCid
         );
+    }
+
+    /// @notice Pass over a round for which too few updates came in; its reward returns to the sponsor when the plan ends.
+    /// @dev Not once a root is committed: a coordinator must not take updates and then keep their reward.
+    function skipRound(bytes32 plan, uint64 round, string calldata recordCid) external {
+        Schedule memory s = _schedules[plan];
+        if (msg.sender != s.coordinator) revert NotCoordinator();
+        Progress memory p = _progress[plan];
+        Round storage r = _rounds[plan][round];
+        if (r.root != 0) revert AlreadyCommitted();
+        if (block.timestamp < _committableAt(s, round)) revert WrongPhase();
+        _requireNext(s, p, round);
+        r.root = SKIPPED;
+        p.next = uint16(round + 1);
+        ++p.unpaid;
+        _progress[plan] = p;
+        emit RoundSkipped(plan, round, recordCid);
     }
 
     /// @notice Name a client whose update was refused, and where the evidence is.
@@ -217,11 +246,11 @@ contract Rounds is EIP712 {
     function cancel(bytes32 plan, uint64 round) external returns (bool voided) {
         if (msg.sender != DISPUTES) revert NotPeer();
         Round storage r = _rounds[plan][round];
-        if (r.root == 0) revert NotCommitted();
+        if (r.root == 0 || r.root == SKIPPED) revert NotCommitted();
         bool recorded = r.claimableAt != 0;
         voided = r.claimableAt != NEVER && (!recorded || block.timestamp < r.claimableAt);
         if (voided) {
-            if (recorded) ++_progress[plan].cancelled;
+            if (recorded) ++_progress[plan].unpaid;
             (r.totalSamples, r.claimableAt, r.open) = (0, NEVER, 0);
             emit RoundCancelled(plan, round);
         }
@@ -263,9 +292,10 @@ contract Rounds is EIP712 {
         r.totalSamples = 0;
     }
 
-    /// @notice The committed root, zero before the commit.
-    function rootOf(bytes32 plan, uint64 round) external view returns (bytes32) {
-        return _rounds[plan][round].root;
+    /// @notice The committed root, zero before the commit and for a skipped round.
+    function rootOf(bytes32 plan, uint64 round) external view returns (bytes32 root) {
+        root = _rounds[plan][round].root;
+        if (root == SKIPPED) root = 0;
     }
 
     /// @notice Samples recorded and paid for, when claims open (zero: not recorded), and the first 128 leaves still to be paid.
@@ -290,17 +320,18 @@ contract Rounds is EIP712 {
         return index < 128 ? (r.open >> index) & 1 == 1 : (r.more[index >> 8] >> (index & 255)) & 1 == 1;
     }
 
-    /// @notice How far a plan has come: abandoned, all rounds recorded, and when its last recorded round closes to challenges.
+    /// @notice How far a plan has come: abandoned, all rounds recorded or skipped, and when its last act closes to challenges.
     function progressOf(bytes32 plan) external view returns (bool abandoned, bool finished, uint256 closedAt) {
         Progress memory p = _progress[plan];
         uint16 rounds = _schedules[plan].rounds;
-        return (p.abandoned, rounds != 0 && p.next == rounds, p.closedAt);
+        return (p.abandonedAt != 0, rounds != 0 && p.next == rounds, p.closedAt);
     }
 
-    /// @notice Rounds whose reward nobody can ever claim, once a plan was abandoned.
+    /// @notice Rounds whose reward nobody can ever claim, once a plan has ended.
     function unpaidRounds(bytes32 plan) external view returns (uint256) {
         Progress memory p = _progress[plan];
-        return p.abandoned ? uint256(_schedules[plan].rounds) - p.next + p.cancelled : 0;
+        uint256 rounds = _schedules[plan].rounds;
+        return p.abandonedAt != 0 || p.next == rounds ? rounds - p.next + p.unpaid : 0;
     }
 
     /// @notice The EIP-712 hash a client signs for its update.
@@ -324,12 +355,18 @@ contract Rounds is EIP712 {
         if (s.rounds == 0 || round >= s.rounds) return Phase.Unknown;
         Round storage r = _rounds[plan][round];
         if (r.claimableAt == NEVER) return Phase.Cancelled;
-        if (round < p.next) return Phase.Recorded;
-        if (p.abandoned) return Phase.Cancelled;
+        if (round < p.next) return r.root == SKIPPED ? Phase.Skipped : Phase.Recorded;
+        if (p.abandonedAt != 0) return Phase.Cancelled;
         if (block.timestamp > _deadline(s, round)) return Phase.Expired;
         if (r.root != 0) return Phase.Committed;
         if (block.timestamp < _opensAt(s, round)) return Phase.Waiting;
         return block.timestamp < _committableAt(s, round) ? Phase.Collecting : Phase.Committable;
+    }
+
+    function _requireNext(Schedule memory s, Progress memory p, uint64 round) private view {
+        if (round < p.next) revert AlreadyRecorded();
+        if (round != p.next || round >= s.rounds) revert OutOfOrder();
+        if (block.timestamp > _deadline(s, round)) revert WrongPhase();
     }
 
     function _include(Round storage r, uint256[] calldata included, uint256 minClients) private {
@@ -350,7 +387,10 @@ contract Rounds is EIP712 {
     /// @dev Without a coordinator nobody can commit, record or reject any more.
     function _end(bytes32 plan) private {
         _schedules[plan].coordinator = address(0);
-        _progress[plan].abandoned = true;
+        Progress storage p = _progress[plan];
+        if (p.abandonedAt != 0) return;
+        p.abandonedAt = uint32(block.timestamp);
+        p.closedAt = uint32(block.timestamp + p.challengeSeconds);
     }
 
     function _opensAt(Schedule memory s, uint64 round) private pure returns (uint256) {

@@ -14,7 +14,7 @@ from pathlib import Path
 from chain_adapter._extras import require
 from chain_adapter.embedded.log import BlockRecord, LedgerLog, TransactionRecord
 from chain_adapter.embedded.machine import BLOCK_GAS_LIMIT, BlockContext, Machine, Outcome, create_address
-from chain_adapter.errors import LedgerCorrupt
+from chain_adapter.errors import ChainError, LedgerCorrupt
 from chain_adapter.hashing import keccak256
 from chain_adapter.transactions import Transaction, decode_transaction
 from mpc.errors import DecodeError, ParameterError
@@ -69,6 +69,7 @@ class EmbeddedLedger:
         self.by_hash: dict[bytes, int] = {}
         self._clock = clock
         self._offset = 0
+        self._broken = False
         self._next_timestamp: int | None = None
         self._nonces: dict[str, int] = {}
         self._log = LedgerLog(path, chain_id)
@@ -177,6 +178,8 @@ class EmbeddedLedger:
     def _write(
         self, timestamp: int, grants: tuple[tuple[str, int], ...], transactions: tuple[Transaction, ...]
     ) -> None:
+        if self._broken:
+            raise ChainError("writing the ledger failed earlier: close it and open it again")
         parent = self.head.hash if self.blocks else bytes(32)
         draft = BlockRecord(self.chain_id, len(self.blocks), timestamp, parent, grants, ())
         executed = self._run(draft, transactions, replay=False)
@@ -197,6 +200,7 @@ class EmbeddedLedger:
 
     def _poison(self) -> None:
         # the state has moved on and the file has not: only a fresh replay brings them together again
+        self._broken = True
         self._log.close()
 
     def _run(

@@ -83,12 +83,18 @@ class LedgerLog:
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                ":memory:" if path is None else path, isolation_level=None, check_same_thread=False, timeout=1
-            )
-            self._open()
+            name = ":memory:" if path is None else path
+            self._db = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=1)
         except (sqlite3.Error, OSError) as error:
             self._explain(error)
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self._db.close()
+            self._explain(error)
+        except BaseException:
+            self._db.close()
+            raise
 
     def _open(self) -> None:
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")

@@ -131,6 +131,16 @@ class LocalStore:
             raise BlockCorrupt(str(cid), str(found))
         return block
 
+    def damaged(self, cid: str) -> bytes:
+        """The bytes of a CID's root block whatever they hash to: for saying what is wrong with them, never for use.
+
+        Raises: BlockMissing.
+        """
+        try:
+            return self._path(Cid.parse(cid)).read_bytes()
+        except FileNotFoundError as error:
+            raise BlockMissing(cid) from error
+
     def has(self, cid: str) -> bool:
         """Whether the root block of a CID is here (not whether it is intact: reading says that)."""
         return self._path(Cid.parse(cid)).exists()
