@@ -52,19 +52,21 @@ def prepare(
     update: NDArray[np.float32],
     proving_key: ProverKey,
 ) -> Prepared:
-    """Encode, commit, prove and sign one update.
+    """Encode, commit, prove and sign one update; the proof is checked before it leaves, as any fault would look like fraud.
 
     Leakage: the message hides the update (blinded commitment, zero-knowledge proof); samples and membership are public.
     """
     values, saturated = encode_update(setting, index, update)
     member = setting.members[index]
+    bound, place = setting.l2_bound_sq(member), context(setting.plan_hash, setting.number, member.address)
     proof, blinding = setting.statement.prove(
         proving_key,
         values,
-        l2_bound_sq=setting.l2_bound_sq(member),
-        context=context(setting.plan_hash, setting.number, member.address),
+        l2_bound_sq=bound,
+        context=place,
         randomness=secrets.update_randomness(setting.plan_hash, setting.number, values.tobytes()),
     )
+    setting.statement.verify(setting.key, proof, l2_bound_sq=bound, context=place)
     return Prepared(sign(setting, index, secrets, proof.to_bytes()), values, blinding, saturated)
 
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from chain_adapter import Deployment, LocalStore
 from chain_adapter.merkle import MerkleTree
+from fl.checks import Reason
 from fl.models import Evaluation, to_safetensors
 from fl.plan import Plan
 from fl.record import ClientRecord, OpenedRecord, RoundRecord
-from fl.round import Reason, RoundOutcome
+from fl.round import RoundOutcome
 from fl.setting import RoundSetting
 from fl.update import SignedUpdate
 from mpc.errors import DecodeError

@@ -25,6 +25,7 @@ _PACKAGES = ("eppml", "numpy", "gmpy2", "cryptography", "mclbn256", "py-ecc", "t
 def write_receipt(directory: RunDirectory, session: "Session") -> None:
     """Write receipt.json."""
     plan, statement = session.plan, session.federation.statement
+    ledger = "embedded" if session.deployment.chain.is_embedded else "a chain behind a URL"
     terms = plan.terms
     insecure = [
         "The proof system's keys come from a single-party setup on this machine: whoever kept its randomness "
@@ -63,7 +64,10 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
             "proven": f"Every update in a sum is {statement.dim} integers of {statement.bits} bits whose Euclidean norm is "
             "within the plan's bound, and the sum is the sum of exactly those updates. Nothing is proven about the "
             "data an update was trained on.",
-            "backends": {"zk": backends.get().name, "ledger": "embedded" if session.deployment.chain.is_embedded else "remote"},
+            "backends": {
+                "zk": backends.get().name,
+                "ledger": ledger,
+            },
             "randomness": "Secrets: 32-byte roots from the operating system, expanded with AES-256-CTR per purpose. "
             "Training order and initial weights: a public seed tree.",
             "versions": {"python": platform.python_version()}

@@ -7,7 +7,6 @@ updates in -> signatures and proofs checked -> sum over the accepted -> does it 
                                                         suspects named, best set of matching groups is the sum
 """
 
-import enum
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,44 +15,20 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from chain_adapter.eip712 import recover_update
 from fl.aggregate import mode_of
+from fl.checks import Reason, Rejection, check_updates
 from fl.groups import grid
 from fl.setting import RoundSetting
 from fl.sums import CallJudge, Sum, SumCall
-from fl.update import SignedUpdate, context
-from mpc.errors import DecodeError, ProofRejected, ProtocolError
+from fl.update import SignedUpdate
+from mpc.errors import ProofRejected, ProtocolError
 from mpc.runtime import Inbox, Outbox, Protocol
 from zk.field import R
-from zk.groth16 import BatchRejected
 from zk.statements import UpdateProof
 
-__all__ = ["Opened", "Reason", "Rejection", "RoundOutcome", "coordinator_round"]
+__all__ = ["Opened", "RoundOutcome", "coordinator_round"]
 
 _MAX_GRIDS = 2
-
-
-class Reason(enum.IntEnum):
-    """Why a client's update is not in the sum; the number goes onto the ledger."""
-
-    MALFORMED = 1
-    SIGNATURE = 2
-    PROOF = 3
-    MISMATCH = 4
-
-    @property
-    def in_tree(self) -> bool:
-        """Whether the update itself passed every check, so that the round's Merkle tree holds it."""
-        return self is Reason.MISMATCH
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A named offender: `certain` is False for a suspect that a group test could not separate from another."""
-
-    reason: Reason
-    detail: str
-    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,59 +83,6 @@ def coordinator_round(setting: RoundSetting) -> Generator[Outbox, Inbox, RoundOu
         opened=tuple(sums.opened),
         seconds=seconds,
     )
-
-
-def check_updates(
-    setting: RoundSetting, inbox: Mapping[int, bytes]
-) -> tuple[dict[int, SignedUpdate], dict[int, Rejection]]:
-    """Decode, match with the membership, recover signatures, then verify all proofs as one batch."""
-    updates: dict[int, SignedUpdate] = {}
-    rejected: dict[int, Rejection] = {}
-    proofs: list[tuple[int, UpdateProof]] = []
-    for index in sorted(set(inbox) & set(setting.members)):
-        member = setting.members[index]
-        try:
-            update = SignedUpdate.from_bytes(inbox[index])
-            proof = UpdateProof.from_bytes(update.proof)
-        except DecodeError as error:
-            rejected[index] = Rejection(Reason.MALFORMED, str(error))
-            continue
-        updates[index] = update
-        expected = (setting.plan_hash, setting.number, member.address, member.samples)
-        if (update.plan, update.round, update.address, update.samples) != expected:
-            rejected[index] = Rejection(
-                Reason.MALFORMED, "the message is for another plan, round, client or weight"
-            )
-            continue
-        try:
-            signer = recover_update(setting.domain, update.typed, update.signature)
-        except (DecodeError, ProofRejected) as error:
-            rejected[index] = Rejection(Reason.SIGNATURE, str(error))
-            continue
-        if signer != member.address:
-            rejected[index] = Rejection(Reason.SIGNATURE, f"signed by {signer}, not by {member.address}")
-            continue
-        proofs.append((index, proof))
-    for place, detail in failing_proofs(setting, proofs).items():
-        rejected[place] = Rejection(Reason.PROOF, detail)
-    return updates, rejected
-
-
-def failing_proofs(setting: RoundSetting, proofs: Sequence[tuple[int, UpdateProof]]) -> dict[int, str]:
-    """The members whose proofs do not hold for the plan's bound in this round, with the reason."""
-    batch = [
-        (
-            proof,
-            setting.l2_bound_sq(setting.members[index]),
-            context(setting.plan_hash, setting.number, setting.members[index].address),
-        )
-        for index, proof in proofs
-    ]
-    try:
-        setting.statement.verify_batch(setting.key, batch)
-    except BatchRejected as error:
-        return {proofs[place][0]: reason for place, reason in zip(error.failed, error.reasons, strict=True)}
-    return {}
 
 
 class _Sums:

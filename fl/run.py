@@ -22,6 +22,7 @@ from fl.progress import RunDisplay
 from fl.receipt import write_receipt
 from fl.report import write_report
 from fl.rundir import RunDirectory, RunDirectoryError, free_directory
+from fl.timeline import write_timeline
 from mpc.errors import ParameterError
 
 __all__ = ["Request", "Summary", "start_run"]
@@ -234,6 +235,7 @@ def _play(
             directory.write_json(directory.round_file(number), session.play_round(number, display))
         model_cid = session.finish()
         write_receipt(directory, session)
+        write_timeline(directory, session.deployment, session.plan)
     write_report(directory.path)
     rounds = [directory.read_json(directory.round_file(number)) for number in range(terms.rounds)]
     return Summary(directory.path, model_cid, rounds)

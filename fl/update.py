@@ -8,7 +8,7 @@ import hashlib
 import struct
 from dataclasses import dataclass
 
-from chain_adapter.addresses import checksummed
+from chain_adapter.addresses import checksum_address
 from chain_adapter.eip712 import Update
 from chain_adapter.merkle import update_digest, update_leaf
 from mpc.errors import DecodeError
@@ -70,4 +70,4 @@ class SignedUpdate:
         if magic != _MAGIC or length > _MAX_PROOF or len(data) != _HEAD.size + length + _SIGNATURE:
             raise DecodeError("not an update message")
         proof, signature = data[_HEAD.size : _HEAD.size + length], data[_HEAD.size + length :]
-        return cls(plan, number, checksummed(address), samples, proof, signature)
+        return cls(plan, number, checksum_address(address), samples, proof, signature)
