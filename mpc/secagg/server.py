@@ -54,6 +54,7 @@ class _Server:
     masked: dict[int, Masked] = field(default_factory=dict)
     confirmed: dict[int, bytes] = field(default_factory=dict)
     reveals: dict[int, Reveal] = field(default_factory=dict)
+    accusers: dict[int, list[int]] = field(default_factory=dict)
     dropped: dict[int, str] = field(default_factory=dict)
     faulty: dict[int, str] = field(default_factory=dict)
 
@@ -144,6 +145,7 @@ class _Server:
             self.masked[i] = masked
             for j in masked.accused:
                 if j in self.dealings and i in self.dealings[j].shares:
+                    self.accusers.setdefault(j, []).append(i)
                     self.blame(j, f"client {i} says its shares do not open (one of the two deviated)")
                 else:
                     self.blame(i, f"accuses client {j}, which sent it nothing")
@@ -199,6 +201,8 @@ class _Server:
             if dealer in mine:
                 shares[holder] = mine[dealer]
         if len(shares) < self.params.threshold:
+            if dealer in self.accusers:
+                raise FaultyParty(dealer, f"dealt shares that clients {self.accusers[dealer]} could not open")
             raise NotEnoughParties(
                 f"{len(shares)} good shares of client {dealer}'s {kind}, {self.params.threshold} needed; "
                 f"faulty so far: {self.faulty or 'none'}"
