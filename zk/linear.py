@@ -29,7 +29,8 @@ def _coefficients(values: Scalars, n: int) -> Integers:
             array = array.astype(np.int64)
     else:
         array = array.astype(np.int64)
-    return np.broadcast_to(array, (n,)).view()
+    spread: Integers = np.broadcast_to(array, (n,))
+    return spread
 
 
 def _product(a: Integers, b: Integers) -> Integers:
@@ -38,7 +39,8 @@ def _product(a: Integers, b: Integers) -> Integers:
         if largest < 1 << 62:
             return np.asarray(a * b)
     product = a.astype(object) * b.astype(object) % R
-    return np.where(product > R // 2, product - R, product) if product.size else product
+    balanced: Integers = np.where(product > R // 2, product - R, product) if product.size else product
+    return balanced
 
 
 class Linear:
@@ -152,7 +154,7 @@ class Linear:
         out = np.zeros(self.n, dtype=object)
         if not len(self.rows):
             return out
-        products = values[self.wires]
+        products: Integers = values[self.wires]
         if self.coefficients.dtype == object or not (self.coefficients == 1).all():
             products = products * self.coefficients.astype(object)
         first = np.flatnonzero(np.concatenate([[True], self.rows[1:] != self.rows[:-1]]))

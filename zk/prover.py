@@ -4,26 +4,17 @@ Source: Groth 2016 (eprint 2016/260), section 3.2; the quotient is taken on the 
 does.
 """
 
-import numpy as np
-
 from mpc.prg import Stream
 from zk import backends
 from zk.backends.base import Backend, Limbs
 from zk.curve import G1, G2
-from zk.fft import Values, fft, inverse_fft, powers
-from zk.field import R, root_of_unity
+from zk.fft import Values
+from zk.field import R
 from zk.keys import ProvingKey
 from zk.limbs import to_limbs
+from zk.quotient import quotient
 
 __all__ = ["prove_points"]
-
-
-def quotient_on_coset(key: ProvingKey, witness: Values) -> Values:
-    """(A B - C)(x) at the odd 2n-th roots of unity; it vanishes at the even ones if the witness is right."""
-    a, b = key.matrix_a.evaluate(witness), key.matrix_b.evaluate(witness)
-    shift = powers(root_of_unity(key.domain.bit_length()), key.domain)
-    on_coset = [fft(inverse_fft(side) * shift % R) for side in (a, b, a * b % R)]
-    return np.asarray((on_coset[0] * on_coset[1] - on_coset[2]) % R)
 
 
 def _support(bases: Limbs, scalars: Limbs) -> tuple[Limbs, Limbs]:
@@ -51,7 +42,7 @@ def prove_points(
     def msm(bases: Limbs, factors: Limbs) -> G1:
         return lib.msm_g1(*_support(bases, factors), threads=threads)
 
-    h = msm(key.h, to_limbs(quotient_on_coset(key, witness).tolist()))
+    h = msm(key.h, quotient(key, witness, threads))
     a = lib.g1_sum([key.alpha_g1, msm(key.a, scalars), lib.g1_mul(key.delta_g1, r)])
     b1 = lib.g1_sum([key.beta_g1, msm(key.b1, scalars), lib.g1_mul(key.delta_g1, s)])
     b2_sum = lib.msm_g2(*_support(key.b2, scalars), threads=threads)

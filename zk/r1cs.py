@@ -102,7 +102,7 @@ class R1CS:
             raise WitnessError(f"{len(bad)} rows are not satisfied, the first is {self.row(row)}")
 
     def loose_wires(self, values: NDArray[Any]) -> list[str]:
-        """Wires that can be changed alone, to any other value, and no row notices.
+        """Wires beside public inputs that can be changed alone, to any other value, and no row notices.
 
         For wire w and row i a change by d alters the row by d (A_iw b_i + a_i B_iw - C_iw) + d^2 A_iw B_iw: all of
         these must vanish for w to be loose. An empty list does not prove that the witness is unique.
@@ -125,7 +125,9 @@ class R1CS:
                     second[wire] = True
         for (_, wire), value in linear.items():
             first[wire] |= value != 0
-        return [self.wire(w) for w in range(1, self.n_wires) if not first[w] and not second[w]]
+        return [
+            self.wire(w) for w in range(self.n_public + 1, self.n_wires) if not first[w] and not second[w]
+        ]
 
     def unused_wires(self) -> list[str]:
         """Wires beside public inputs that no row mentions: nothing constrains them."""

@@ -1,7 +1,8 @@
 """From rows to keys: evaluate the circuit's polynomials at a secret point and hide the results in the groups.
 
 Whoever knows the secret (tau, alpha, beta, gamma, delta, and eta and sigma of each commitment) can prove anything and
-open any commitment to anything. `unsafe_single_party=True` says that one process knew it all for a moment; a ceremony avoids that.
+open any commitment to anything. `unsafe_single_party=True` says that one process knew it all for a moment; a ceremony
+avoids that.
 
 Source: Groth 2016 (eprint 2016/260), section 3.2; commitments: Campanelli, Fiore, Querol 2019 (eprint 2019/142),
 appendix on ccGro16, with a proof of knowledge under its own sigma for each commitment (gnark's commitment extension).

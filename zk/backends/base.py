@@ -6,6 +6,7 @@ are memory-mapped and never converted. Scalars in bulk are arrays of shape (n, 4
 Single points are `zk.curve.G1` and `G2`. Points are trusted here: they came through the strict parser of `zk.curve`.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -14,9 +15,17 @@ from numpy.typing import NDArray
 
 from zk.curve import G1, G2
 
-__all__ = ["Backend", "Limbs", "PreparedPairs"]
+__all__ = ["Backend", "Limbs", "PreparedPairs", "usable_threads"]
 
 Limbs = NDArray[np.uint64]
+
+
+def usable_threads(threads: int | None) -> int:
+    """`threads`, or as many as this process may run on (eight at most)."""
+    if threads is not None:
+        return max(1, threads)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return min(8, available)
 
 
 class PreparedPairs(ABC):

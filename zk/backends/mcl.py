@@ -1,32 +1,23 @@
 """The fast backend: mcl, the library of Herumi, as bundled by the package mclbn256."""
 
 import ctypes
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from zk.backends.base import Backend, Limbs, PreparedPairs
+from zk.backends.base import Backend, Limbs, PreparedPairs, usable_threads
 from zk.backends.mcl_library import BackendUnavailable, load
 from zk.curve import G1, G1_GENERATOR, G2, G2_GENERATOR, Q, R
 from zk.limbs import g1_array, g1_points, g2_array, g2_points, to_limbs
 
-__all__ = ["MclBackend", "usable_threads"]
+__all__ = ["MclBackend"]
 
 # one call of mulVec on 2^17 points of G2 overflows an 8 MB stack, and threads have less
 _CHUNK = 1 << 14
 _MONTGOMERY_ONE = to_limbs([1], Q)[0]
 _GT_LIMBS = 48
-
-
-def usable_threads(threads: int | None) -> int:
-    """`threads`, or as many as this process may run on (eight at most)."""
-    if threads is not None:
-        return max(1, threads)
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return min(8, available)
 
 
 def _address(array: Limbs) -> ctypes.c_void_p:

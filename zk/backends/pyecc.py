@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-
 from zk.backends.pointwise import PointwiseBackend
 from zk.curve import G1, G1_INFINITY, G2, G2_INFINITY
 
