@@ -28,6 +28,7 @@ __all__ = [
     "Rollback",
     "RoundCancelled",
     "RoundCommitted",
+    "RoundSkipped",
     "SelfCommitted",
     "StakeSlashed",
     "StakeWithdrawn",
@@ -113,6 +114,16 @@ class RoundCommitted(Event):
     root: bytes
     count: int
     leaves_cid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundSkipped(Event):
+    """No sum came of this round; the record says why."""
+
+    contract: ClassVar[str] = "Rounds"
+    plan: bytes
+    round: int
+    record_cid: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
