@@ -134,9 +134,10 @@ class Chain:
         block = self.rpc.request("eth_getBlockByNumber", hex(number), False)
         return None if block is None else data(block["hash"], 32)
 
-    def timestamp(self) -> int:
-        """The time of the last block. Units: seconds since 1970."""
-        return integer(self.rpc.request("eth_getBlockByNumber", "latest", False)["timestamp"])
+    def timestamp(self, block: int | None = None) -> int:
+        """The time of a block, the last one unless given. Units: seconds since 1970."""
+        which = "latest" if block is None else hex(block)
+        return integer(self.rpc.request("eth_getBlockByNumber", which, False)["timestamp"])
 
     def balance(self, address: str) -> int:
         """Units: wei."""
