@@ -127,11 +127,15 @@ class Deployment:
             "included": bitmap(positions), "commitmentSum": commitment_sum, "modelCid": model_cid,
             "recordCid": record_cid,
         }  # fmt: skip
+        content = {
+            "model_digest": model_digest, "total_samples": total_samples, "included": tuple(sorted(positions)),
+            "commitment_sum": commitment_sum, "model_cid": model_cid, "record_cid": record_cid,
+        }  # fmt: skip
         names = artifact("Rounds").interface.components("recordAggregate", 2)
         arguments = (plan, round, tuple(aggregate[name] for name in names))
         return self._once(
             "Rounds", "recordAggregate", (plan, round), arguments, 0,
-            lambda: self._written("Rounds", "AggregateRecorded", plan, _word(round)),
+            lambda: self._written("Rounds", "AggregateRecorded", plan, _word(round), content=content),
         )  # fmt: skip
 
     def skip_round(self, plan: bytes, round: int, record_cid: str) -> Receipt:
@@ -146,7 +150,10 @@ class Deployment:
         who = bytes(12) + bytes.fromhex(client[2:])
         return self._once(
             "Rounds", "reject", (plan, round, client), (plan, round, client, reason, evidence_cid), 0,
-            lambda: self._written("Rounds", "ClientRejected", plan, _word(round), who),
+            lambda: self._written(
+                "Rounds", "ClientRejected", plan, _word(round), who,
+                content={"reason": reason, "evidence_cid": evidence_cid},
+            ),
         )  # fmt: skip
 
     def commit_self(self, update: Update, update_cid: str) -> Receipt:
@@ -155,7 +162,10 @@ class Deployment:
         arguments = (update.plan, update.round, update.samples, update.digest, update_cid)
         return self._once(
             "Rounds", "commitSelf", (update.plan, update.round, update.client), arguments, 0,
-            lambda: self._written("Rounds", "SelfCommitted", update.plan, _word(update.round), who),
+            lambda: self._written(
+                "Rounds", "SelfCommitted", update.plan, _word(update.round), who,
+                content={"samples": update.samples, "digest": update.digest, "update_cid": update_cid},
+            ),
         )  # fmt: skip
 
     def claim(self, update: Update, path: Path) -> Receipt:
@@ -231,7 +241,8 @@ class Deployment:
             [self.suite, function, *(b.hex() if isinstance(b, bytes) else str(b) for b in business)]
         )
         payload = artifact(contract).interface.encode(function, *arguments)
-        if (known := sender.find(key)) is not None and known.data == payload:
+        known = sender.find(key)
+        if known is not None and known.data == payload:
             return sender.wait(known)
         if (earlier := written()) is not None:
             return earlier
@@ -250,8 +261,14 @@ class Deployment:
             if found is not None:
                 yield found
 
-    def _written(self, contract: str, event: str, *indexed: bytes) -> Receipt | None:
+    def _written(
+        self, contract: str, event: str, *indexed: bytes, content: Mapping[str, object] | None = None
+    ) -> Receipt | None:
+        """The receipt of an act that is on the chain. Raises: ParameterError when it is there with other content."""
         for found in self._events_of(contract, event, *indexed):
+            for name, value in (content or {}).items():
+                if getattr(found, name) != value:
+                    raise ParameterError(f"{event} is on the chain with another {name.replace('_', ' ')}")
             return self.chain.receipt(found.transaction)
         return None
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 from chain_adapter.errors import ChainError, StorageFull
 from mpc.errors import ParameterError
 
-__all__ = ["Broadcast", "Intent", "Outbox"]
+__all__ = ["Broadcast", "Intent", "Outbox", "Taken"]
 
 PENDING, MINED, FAILED = "pending", "mined", "failed"
 SCHEMA = """
@@ -26,6 +26,10 @@ CREATE TABLE IF NOT EXISTS broadcasts (
     intent INTEGER NOT NULL REFERENCES intents(id) ON DELETE CASCADE, hash BLOB PRIMARY KEY, raw BLOB NOT NULL,
     cap TEXT NOT NULL, priority TEXT NOT NULL);
 """
+
+
+class Taken(ChainError):
+    """The key or the nonce of a new intent is in the file already: another process wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class Outbox:
     def add(
         self, key: str, nonce: int, target: str | None, value: int, data: bytes, gas: int, first: Broadcast
     ) -> Intent:
-        """Write an intent and its first signed version; when this returns both are on the disk."""
+        """Write an intent and its first signed version; when this returns both are on the disk. Raises: Taken."""
         row = (self._scope, key, nonce, target, str(value), data, gas, PENDING)
         with self._lock:
             try:
@@ -108,6 +112,9 @@ class Outbox:
                 identity = int(cursor.lastrowid or 0)
                 self._insert(identity, first)
                 self._db.execute("COMMIT")
+            except sqlite3.IntegrityError as error:
+                self._db.execute("ROLLBACK")
+                raise Taken(f"{key} or nonce {nonce} is in the outbox already") from error
             except (sqlite3.Error, OSError) as error:
                 self._abort(error)
         return Intent(identity, key, nonce, target, value, data, gas, PENDING, None, None, (first,))

@@ -6,13 +6,14 @@ raises the fee when the network ignores them. One `Sender` serves many threads; 
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
-from chain_adapter.errors import FeeCapReached, NotMined, RpcError, TransactionReverted
+from chain_adapter.errors import ChainUnreachable, FeeCapReached, NotMined, RpcError, TransactionReverted
 from chain_adapter.hashing import keccak256
 from chain_adapter.interface import explain_revert
 from chain_adapter.keys import Signer
-from chain_adapter.outbox import MINED, PENDING, Broadcast, Intent, Outbox
+from chain_adapter.outbox import MINED, PENDING, Broadcast, Intent, Outbox, Taken
 from chain_adapter.receipts import Receipt, data, integer, read_receipt
 from chain_adapter.rpc import Rpc
 from chain_adapter.transactions import Fees
@@ -30,7 +31,9 @@ UNDERPRICED = (
     "could not replace",
     "max fee per gas",
 )
-PATIENCE = 3
+PATIENCE = 3  # times a node must repeat that a nonce is used and our transaction unknown
+ATTEMPTS = 5
+FEES_KEPT = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,10 @@ class Lost:
 
 
 class Sender:
-    """Sends the transactions of one account on one chain.
+    """Sends the transactions of one account on one chain; any number of threads may share it.
 
-    Units: times in seconds. Assumes: nothing else sends from this account meanwhile (if something does, a transaction
-    whose nonce was taken is signed again under a new one; the contracts accept each act once in any case).
+    Units: times in seconds. Assumes: nothing else sends from this account meanwhile. If something does, a transaction
+    whose nonce was taken is signed again under a new one; the contracts accept each act once in any case.
     """
 
     def __init__(
@@ -97,11 +100,13 @@ class Sender:
         self._lock = threading.RLock()
         self._nonce: int | None = None
         self._recovered = False
+        self._suggestion: tuple[float, Fees] | None = None
 
     def send(self, key: str, to: str | None, data: bytes, value: int = 0, gas: int | None = None) -> Receipt:
         """Do what `key` stands for, once, and wait for it. A second call with the key returns the first receipt.
 
-        Raises: TransactionReverted, NotMined, FeeCapReached, RpcError, ChainUnreachable.
+        Raises: TransactionReverted, NotMined, FeeCapReached, RpcError, ChainUnreachable; ParameterError when the key
+        was used for something else.
         """
         return self.wait(self.submit(key, to, data, value, gas))
 
@@ -112,23 +117,22 @@ class Sender:
 
     def submit(self, key: str, to: str | None, data: bytes, value: int = 0, gas: int | None = None) -> Intent:
         """Sign, write down and broadcast, without waiting. Raises: as `send`, except NotMined."""
-        self.recover()
-        if (known := self._outbox.find(key)) is not None:
-            return known
+        if (known := self.find(key)) is not None:
+            return _same(known, to, data, value)
         limit = gas if gas is not None else self._estimate(key, to, data, value)
         with self._lock:
             if (known := self._outbox.find(key)) is not None:
-                return known
+                return _same(known, to, data, value)
             return self._first(key, to, data, value, limit)
 
     def recover(self) -> None:
-        """Send again whatever was written down and is not mined, once at the start of this sender's life."""
+        """Send again whatever was written down and is not mined: at the start, and after the node was away."""
         with self._lock:
             if self._recovered:
                 return
             for intent in self._outbox.in_state(PENDING):
                 if self._receipt(intent) is None:
-                    self._broadcast(intent.broadcasts[-1].raw)
+                    self._rebroadcast(intent)
             self._recovered = True
 
     def wait(self, intent: Intent, timeout: float | None = None) -> Receipt:
@@ -136,23 +140,32 @@ class Sender:
         deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
         since, overtaken = time.monotonic(), 0
         while True:
-            receipt = self._receipt(intent)
-            if receipt is not None and self._confirmed(receipt):
-                return self._settle(intent, receipt)
-            if receipt is None:
-                overtaken = overtaken + 1 if self._is_overtaken(intent) else 0
-                if overtaken >= PATIENCE:
-                    intent, overtaken = self._again(intent), 0
-                elif time.monotonic() - since >= self.fees.bump_after:
-                    intent, since = self._bump(intent), time.monotonic()
+            try:
+                self.recover()
+                receipt = self._receipt(intent)
+                if receipt is not None and self._confirmed(receipt):
+                    return self._settle(intent, receipt)
+                if receipt is None:
+                    overtaken = overtaken + 1 if self._is_overtaken(intent) else 0
+                    if overtaken >= PATIENCE:
+                        intent, overtaken = self._again(intent), 0
+                    elif time.monotonic() - since >= self.fees.bump_after:
+                        intent, since = self._bump(intent), time.monotonic()
+            except ChainUnreachable:
+                self._recovered = False
+                if time.monotonic() >= deadline:
+                    raise
             if time.monotonic() >= deadline:
                 raise NotMined(
-                    f"{intent.key}: not confirmed in time; it stays in the outbox and is sent again at the next start"
+                    f"{intent.key}: not confirmed in time; it stays in the outbox and will be sent again"
                 )
             time.sleep(self._poll)
 
     def watch(self, depth: int = 64) -> list[Lost]:
-        """Look whether mined transactions of the last `depth` blocks are still mined; send the lost ones again."""
+        """Look whether mined transactions of the last `depth` blocks are still mined; send the lost ones again.
+
+        Lost is what the chain shows another block for: a node that merely does not answer well is not believed.
+        """
         lost = []
         with self._lock:
             head = integer(self._rpc.request("eth_blockNumber"))
@@ -162,27 +175,40 @@ class Sender:
                     if receipt.block_hash != intent.block_hash:
                         self._outbox.set_state(intent, MINED, receipt.block, receipt.block_hash)
                     continue
-                self._outbox.set_state(intent, PENDING)
-                self._broadcast(intent.broadcasts[-1].raw)
-                lost.append(Lost(intent.key, intent.broadcasts[-1].hash, intent.block or 0))
+                self._rebroadcast(intent)
+                block = self._rpc.request("eth_getBlockByNumber", hex(intent.block or 0), False)
+                if block is not None and data(block["hash"]) != intent.block_hash:
+                    self._outbox.set_state(intent, PENDING)
+                    lost.append(Lost(intent.key, intent.broadcasts[-1].hash, intent.block or 0))
         return lost
 
     def _first(self, key: str, to: str | None, data: bytes, value: int, gas: int) -> Intent:
-        fees = self._suggest()
-        nonce = self._take_nonce()
-        version = self._sign(nonce, fees, gas, to, value, data)
-        intent = self._outbox.add(key, nonce, to, value, data, gas, version)
-        self._nonce = nonce + 1
-        try:
-            self._broadcast(version.raw)
-        except RpcError as error:
-            # the node has read the transaction and refused it: its nonce is free, and so is its key
-            self._outbox.discard(intent)
-            self._nonce = None
-            if _says(error, NONCE_USED):
-                return self._first(key, to, data, value, gas)
-            raise
-        return intent
+        """Give the next nonce to a new intent and send it; called with the lock held."""
+        for _attempt in range(ATTEMPTS):
+            fees = self._suggest()
+            nonce = self._take_nonce()
+            version = self._sign(nonce, fees, gas, to, value, data)
+            try:
+                intent = self._outbox.add(key, nonce, to, value, data, gas, version)
+            except Taken:  # another process with this outbox was faster
+                self._nonce = None
+                if (known := self._outbox.find(key)) is not None:
+                    return _same(known, to, data, value)
+                continue
+            self._nonce = nonce + 1
+            try:
+                self._broadcast(version.raw)
+                return intent
+            except ChainUnreachable:
+                self._recovered = False  # whether the node took it is unknown: it stays, and is sent again
+                return intent
+            except RpcError as error:
+                # the node has read the transaction and refused it: its nonce and its key are free again
+                self._outbox.discard(intent)
+                self._nonce, self._suggestion = None, None
+                if not _says(error, NONCE_USED + UNDERPRICED):
+                    raise
+        raise NotMined(f"{key}: the node refused every nonce and fee offered to it")
 
     def _take_nonce(self) -> int:
         if self._nonce is None:
@@ -203,7 +229,13 @@ class Sender:
             if not _says(error, ALREADY_KNOWN):
                 raise
 
+    def _rebroadcast(self, intent: Intent) -> None:
+        with suppress(RpcError):  # mined meanwhile, overtaken or priced out: whoever waits for it finds out
+            self._broadcast(intent.broadcasts[-1].raw)
+
     def _suggest(self) -> Fees:
+        if self._suggestion is not None and time.monotonic() - self._suggestion[0] < FEES_KEPT:
+            return self._suggestion[1]
         block = self._rpc.request("eth_getBlockByNumber", "latest", False)
         base = integer(block.get("baseFeePerGas") or 0)
         try:
@@ -215,23 +247,29 @@ class Sender:
             raise FeeCapReached(
                 f"a unit of gas costs {base + priority} wei now, the cap is {self.fees.largest_cap}"
             )
-        return Fees(min(2 * base + priority, self.fees.largest_cap), priority)
+        fees = Fees(min(2 * base + priority, self.fees.largest_cap), priority)
+        self._suggestion = (time.monotonic(), fees)
+        return fees
 
     def _estimate(self, what: str, to: str | None, payload: bytes, value: int) -> int:
-        message = {"from": self.signer.address, "data": "0x" + payload.hex(), "value": hex(value)}
-        if to is not None:
-            message["to"] = to
         try:
-            estimate = integer(self._rpc.request("eth_estimateGas", message))
+            estimate = integer(self._rpc.request("eth_estimateGas", self._message(to, payload, value)))
         except RpcError as error:
             raise reverted(what, error) from error
         return estimate + estimate // 5
+
+    def _message(self, to: str | None, payload: bytes, value: int) -> dict[str, str]:
+        message = {"from": self.signer.address, "data": "0x" + payload.hex(), "value": hex(value)}
+        return message if to is None else {**message, "to": to}
 
     def _receipt(self, intent: Intent) -> Receipt | None:
         for version in reversed(intent.broadcasts):
             answer = self._rpc.request("eth_getTransactionReceipt", "0x" + version.hash.hex())
             if answer is not None:
-                return read_receipt(answer)
+                receipt = read_receipt(answer)
+                if receipt.transaction != version.hash:
+                    raise ChainUnreachable("the node answers with the receipt of another transaction")
+                return receipt
         return None
 
     def _confirmed(self, receipt: Receipt) -> bool:
@@ -252,11 +290,9 @@ class Sender:
         return receipt
 
     def _why(self, intent: Intent, receipt: Receipt) -> TransactionReverted:
-        message = {"from": self.signer.address, "data": "0x" + intent.data.hex(), "value": hex(intent.value)}
-        if intent.target is not None:
-            message["to"] = intent.target
+        """The reason of a mined failure, as far as doing it again on today's state shows one."""
         try:
-            self._rpc.request("eth_call", message, "latest")
+            self._rpc.request("eth_call", self._message(intent.target, intent.data, intent.value), "latest")
         except RpcError as error:
             explained = reverted(intent.key, error)
             if isinstance(explained, TransactionReverted):
@@ -268,7 +304,7 @@ class Sender:
         return used > intent.nonce and self._receipt(intent) is None
 
     def _again(self, intent: Intent) -> Intent:
-        """Another transaction took the nonce, so none of our versions can be mined any more: sign under a new one."""
+        """Another transaction took the nonce, so none of our versions can be mined: sign under a new nonce."""
         with self._lock:
             current = self._outbox.find(intent.key)
             if current is None or current.nonce != intent.nonce:
@@ -278,20 +314,30 @@ class Sender:
             return self._first(intent.key, intent.target, intent.data, intent.value, intent.gas)
 
     def _bump(self, intent: Intent) -> Intent:
+        """Offer more for the same nonce, or the same again where the caps allow no more."""
         with self._lock:
-            last = intent.broadcasts[-1]
+            current = self._outbox.find(intent.key) or intent
+            last = current.broadcasts[-1]
             fees = self.fees.raised(Fees(last.cap, last.priority))
             if fees is None:
-                self._broadcast(last.raw)
-                return intent
-            version = self._sign(intent.nonce, fees, intent.gas, intent.target, intent.value, intent.data)
-            self._outbox.add_broadcast(intent, version)
-            try:
-                self._broadcast(version.raw)
-            except RpcError as error:
-                if not _says(error, NONCE_USED) and not _says(error, UNDERPRICED):
-                    raise
-            return self._outbox.find(intent.key) or intent
+                self._rebroadcast(current)
+                return current
+            with suppress(FeeCapReached):
+                market = self._suggest()
+                fees = Fees(max(fees.cap, market.cap), max(fees.priority, market.priority))
+            version = self._sign(
+                current.nonce, fees, current.gas, current.target, current.value, current.data
+            )  # fmt: skip
+            self._outbox.add_broadcast(current, version)
+            bumped = self._outbox.find(intent.key) or current
+            self._rebroadcast(bumped)
+            return bumped
+
+
+def _same(known: Intent, to: str | None, data: bytes, value: int) -> Intent:
+    if (known.target, known.data, known.value) != (to, data, value):
+        raise ParameterError(f"{known.key} was sent before with another content")
+    return known
 
 
 def reverted(what: str, error: RpcError) -> TransactionReverted | RpcError:
