@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from mpc.errors import EppmlError, ParameterError
+from zk.cli import verify
 
 __all__ = ["app", "main"]
 
@@ -27,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+app.command()(verify)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 

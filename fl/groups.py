@@ -63,7 +63,7 @@ def _shape(clients: int, min_clients: int) -> tuple[int, int] | None:
     """Rows and columns: a cell for every client if every line can still be strong enough, else as many as can be."""
     most = clients // min_clients  # lines of one direction that can be strong enough
     best: tuple[int, int] | None = None
-    for rows in range(min(most, isqrt(clients)), 1, -1):
+    for rows in range(min(most, isqrt(clients) + 1), 1, -1):
         for columns in range(rows, min(most, -(-clients // rows) + 1) + 1):
             cells = _cells(clients, rows, columns)
             lines = [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fl import data
@@ -139,6 +139,7 @@ def test_an_unknown_dataset_is_refused() -> None:
         data.load("imagenet")
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.sampled_from(["iid", "dirichlet"]), st.integers(0, 99))
 def test_a_partition_gives_every_sample_to_one_client_and_every_client_a_sample(
     clients: int, kind: str, seed: int

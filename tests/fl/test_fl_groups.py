@@ -29,6 +29,13 @@ def test_where_there_is_room_two_clients_share_at_most_one_line(clients: int, se
         assert all(len(set(row) & set(column)) <= 1 for row in rows for column in columns)
 
 
+@pytest.mark.parametrize("clients", [9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 30])
+def test_a_cell_for_every_client_is_found_whenever_lines_stay_strong(clients: int) -> None:
+    lines = grid(range(1, clients + 1), 3, bytes(32))
+    assert lines is not None
+    assert all(len(set(row) & set(column)) <= 1 for row in lines[0] for column in lines[1])
+
+
 def test_too_few_clients_have_no_grid() -> None:
     assert grid(range(1, 6), 3, bytes(32)) is None
 
