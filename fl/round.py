@@ -54,8 +54,11 @@ class RoundOutcome:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def coordinator_round(setting: RoundSetting) -> Generator[Outbox, Inbox, RoundOutcome]:
+def coordinator_round(setting: RoundSetting, beacon: bytes) -> Generator[Outbox, Inbox, RoundOutcome]:
     """The coordinator's side of one round, for any network that carries protocols.
+
+    `beacon` (32 bytes) places the clients in the grids of a search. Between machines draw it after the updates are in,
+    so that nobody can choose where to stand; a simulation takes it from its seed, so that runs repeat.
 
     Leakage: see the aggregation mode; when a sum does not match, also the sums of the rows and columns in `opened`.
     Assumes: for blame by groups, see `fl.groups`.
@@ -70,7 +73,7 @@ def coordinator_round(setting: RoundSetting) -> Generator[Outbox, Inbox, RoundOu
     yield from sums.take(SumCall(0, (accepted,)) if accepted else SumCall(0))
     suspects: dict[int, Rejection] = {}
     if sums.opened and not sums.opened[0].matches:
-        suspects = yield from _find_liars(setting, sums, sums.opened[0].included)
+        suspects = yield from _find_liars(setting, sums, sums.opened[0].included, beacon)
     yield from sums.finish(setting.members)
     seconds["aggregate"] = perf_counter() - clock
     included, total, blinding = sums.best()
@@ -150,16 +153,13 @@ class _Sums:
 
 
 def _find_liars(
-    setting: RoundSetting, sums: _Sums, clients: tuple[int, ...]
+    setting: RoundSetting, sums: _Sums, clients: tuple[int, ...], beacon: bytes
 ) -> Generator[Outbox, Inbox, dict[int, Rejection]]:
     """Sums over rows and columns of up to two grids; whoever is in no matching group is a suspect."""
-    seed = hashlib.sha256(b"eppml/grid/1" + setting.plan_hash + setting.number.to_bytes(8, "big"))
-    for commitment in sums._commitments.values():
-        seed.update(commitment)
     suspects = set(clients)
     for number in range(_MAX_GRIDS):
-        lines = grid(clients, setting.plan.terms.aggregation.min_clients, seed.copy().digest())
-        seed.update(b"next")
+        seed = hashlib.sha256(b"eppml/grid/1" + bytes([number]) + beacon).digest()
+        lines = grid(clients, setting.plan.terms.aggregation.min_clients, seed)
         if lines is None:
             break
         rows, columns = (SumCall(1 + 2 * number + way, tuple(line)) for way, line in enumerate(lines))
