@@ -1,5 +1,0 @@
-from pathlib import Path
-
-
-def write_report(p: Path) -> Path:
-    return p / "report.html"
