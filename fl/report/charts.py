@@ -35,11 +35,13 @@ def nice_ticks(low: float, high: float, wanted: int = 4) -> list[float]:
     >>> nice_ticks(0.62, 0.94)
     [0.6, 0.7, 0.8, 0.9, 1.0]
     """
-    span = max(high - low, 1e-9 * max(1.0, abs(low), abs(high))) if high > low else abs(high) or 1.0
+    scale = max(abs(low), abs(high))
+    span = high - low if high - low > 1e-9 * scale else scale
+    span = span if span > 1e-99 else 1.0
     power = 10 ** math.floor(math.log10(span / wanted))
     step = next(power * factor for factor in (1, 2, 5, 10) if span / wanted <= power * factor * (1 + 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(step * place, 12) for place in range(first, max(last, first + 1) + 1)]
+    return [float(f"{step * place:.12g}") for place in range(first, max(last, first + 1) + 1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from fl.report.tables import heading, nothing, section, table
 __all__ = ["cost"]
 
 _STAGES = ("train", "prove", "mask", "verify", "aggregate", "chain")
-_ENTRY_POINTS = ("register_plan", "commit_round", "record_aggregate", "claim", "reject")
+_ENTRY_POINTS = ("commit_round", "record_aggregate", "claim", "reject", "skip_round")
 _PALETTE = 6  # colours in the style sheet
 
 
@@ -62,7 +62,7 @@ def _bytes(run: Run) -> Html:
         return nothing("No bytes were recorded.")
     return bar_chart(
         "Bytes of one client",
-        "Sent and received, mean over the clients.",
+        "The most that any client sent, and received.",
         series,
         data_size,
         reference=reference,
@@ -88,7 +88,10 @@ def _traffic(run: Run) -> Html | None:
     ]
     messages = sum(r.message_rounds for r in rounds) / len(rounds)
     saturated = sum(r.saturated for r in rounds)
-    note = f"Mean of a round. A round takes {messages:g} exchanges of messages; {count(saturated)} coordinates were clipped."
+    note = (
+        "Mean of a round; of the clients, the one that sent or received most. A round takes "
+        f"{messages:g} exchanges of messages; {count(saturated)} coordinates were clipped."
+    )
     if not rows:
         return None
     body = table("Bytes a round", ["What", "Bytes a round", "Against float32"], rows, numeric=(1, 2))

@@ -13,6 +13,7 @@ __all__ = ["ledger"]
 _CLAIMED = "RewardClaimed"
 _KINDS = {
     "PlanRegistered": "begin",
+    "MembersPublished": "begin",
     "RoundCommitted": "commit",
     "AggregateRecorded": "commit",
     "ClientRejected": "reject",

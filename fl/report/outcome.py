@@ -31,7 +31,7 @@ def _caught(run: Run) -> str:
     if certain:
         phrases.append(f"{_named(certain)} {'was' if len(certain) == 1 else 'were'} caught and excluded")
     if suspects:
-        phrases.append(f"{_named(suspects)} {'was' if len(suspects) == 1 else 'were'} excluded on suspicion")
+        phrases.append(f"{_named(suspects)} fell under suspicion")
     return ", ".join(phrases) or "nobody had to be rejected"
 
 

@@ -31,7 +31,7 @@ STATUSES = ("included", "unsummed", "rejected", "missing", "excluded")
 
 @dataclass(frozen=True, slots=True)
 class ClientPart:
-    """One client's part in one round; `certain` is False for a suspect."""
+    """One client's part in one round; a rejection that is not `certain` is a suspicion."""
 
     client: int
     address: str
@@ -56,7 +56,8 @@ class OpenedSum:
 class Round:
     """One round: its public record, and what it cost.
 
-    Units: `seconds` by stage for all simulated clients together; `traffic` in bytes; `gas` by entry point.
+    Units: `seconds` by stage for all simulated clients together; `traffic` in bytes, a client's being the most that
+    any client sent or received; `gas` by entry point.
     """
 
     number: int
@@ -118,6 +119,7 @@ class Receipt:
     mode: str
     parameters: Any
     justification: str
+    proven: str
     keys: Any
     who_saw_what: tuple[tuple[str, str], ...]
     epsilon: float | None
@@ -225,13 +227,10 @@ def _round(fields: Fields, number: int) -> Round:
         OpenedSum(o.whole("stage"), o.wholes("group"), o.wholes("included"), o.flag("matches"))
         for o in record.objects("opened")
     )
-    clients = record.objects("clients")
-    mismatched = {c.whole("client") for c in clients if c.text("reason", "").lower() == "mismatch"}
-    suspects = mismatched - _convicted(mismatched, opened)
     return Round(
         number=number,
         record_cid=fields.text("record_cid", ""),
-        clients=tuple(_client(client, suspects) for client in clients),
+        clients=tuple(map(_client, record.objects("clients"))),
         opened=opened,
         root=record.text("root", ""),
         total=record.text("total", ""),
@@ -247,35 +246,32 @@ def _round(fields: Fields, number: int) -> Round:
     )
 
 
-def _convicted(suspects: set[int], opened: tuple[OpenedSum, ...]) -> set[int]:
-    """Suspects that stand alone among cleared clients in a sum that did not match: nobody else can have spoilt it."""
-    failing = (suspects & set(o.included) for o in opened if not o.matches)
-    return {next(iter(alone)) for alone in failing if len(alone) == 1}
-
-
-def _client(fields: Fields, suspects: set[int]) -> ClientPart:
+def _client(fields: Fields) -> ClientPart:
     status = fields.text("status")
     if status not in STATUSES:
         raise ReportError(f"a client's status must be one of {', '.join(STATUSES)}, not {status[:40]!r}")
-    client = fields.whole("client")
     return ClientPart(
-        client=client,
+        client=fields.whole("client"),
         address=fields.text("address", ""),
         status=status,
         reason=fields.text("reason", ""),
         detail=fields.text("detail", ""),
         reward=fields.whole("reward", 0),
-        certain=client not in suspects,
+        certain=fields.flag("certain"),
     )
 
 
 def _plan(fields: Fields) -> PlanIdentity:
-    samples = (member.whole("samples", 0) for member in fields.objects("members"))
+    members = fields.optional("members")
+    if not isinstance(members, list) or not all(
+        isinstance(m, list) and len(m) == 3 and type(m[2]) is int for m in members
+    ):
+        raise ReportError("plan.json: members must be a list of address, identity and samples")
     return PlanIdentity(
-        dataset_sha256=fields.text("dataset_sha256", ""),
-        verifying_key=fields.text("verifying_key", ""),
-        initial_model=fields.text("initial_model", ""),
-        samples=dict(enumerate(samples, start=1)),
+        dataset_sha256=fields.text("dataset_sha256"),
+        verifying_key=fields.text("verifying_key"),
+        initial_model=fields.text("initial_model"),
+        samples={client: member[2] for client, member in enumerate(members, start=1)},
     )
 
 
@@ -287,6 +283,7 @@ def _receipt(fields: Fields) -> Receipt:
         mode=aggregation.text("mode", ""),
         parameters=aggregation.optional("parameters"),
         justification=aggregation.text("justification", ""),
+        proven=fields.text("proven", ""),
         keys=fields.optional("keys"),
         who_saw_what=tuple((row.text("who"), row.text("what")) for row in fields.objects("who_saw_what")),
         epsilon=None if privacy.optional("epsilon") is None else privacy.number("epsilon"),

@@ -54,7 +54,7 @@ def _security(found: Receipt) -> Html:
             "p", tag("strong", "Nothing insecure was switched on in this run."), class_="callout fine"
         )
     warning = None
-    if found.setup_warning:
+    if found.setup_warning and found.setup_warning not in found.insecure:
         warning = tag(
             "p",
             tag("strong", f"Setup: {found.setup_kind}. "),
@@ -75,6 +75,7 @@ def _aggregation(run: Run, found: Receipt) -> Html:
         ("mode", found.mode),
         ("sums", f"{sums} (the plan asks for at least {run.min_clients})"),
         ("setup", found.setup_kind),
+        ("proven", clipped(found.proven) or "nothing was written down"),
         ("differential privacy", join(tag("b", spent), clipped(found.privacy), by=" \u00b7 ")),
     ]
     cards = [tag("div", tag("h3", "Aggregation"), definitions(pairs), class_="card")]

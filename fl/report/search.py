@@ -73,9 +73,7 @@ def _conclusion(run: Run, r: Round, accused: dict[int, bool]) -> list[Html]:
         sentences.append(f"{who} the only one not cleared in a sum that differs: certain.")
     if suspects:
         who = f"Client {suspects[0]} is" if len(suspects) == 1 else f"Clients {listing(suspects)} are"
-        sentences.append(
-            f"{who} in no matching sum, and the groups cannot tell the liar from others: suspect."
-        )
+        sentences.append(f"{who} in no matching sum, but not the only one in a sum that differs: suspect.")
     if not accused:
         sentences.append("Nobody could be named.")
     rule = f"the plan asks for at least {run.min_clients}"

@@ -3,10 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from chain_adapter import Member
 from fl.groups import grid
+from fl.plan import Contracts, Plan, Terms, load_terms
+from fl.record import ClientRecord, OpenedRecord, RoundRecord
 
 REASONS = {"oversize": "proof", "forged": "proof", "replay": "proof", "swap": "mismatch"}
 DETAILS = {
@@ -24,28 +28,6 @@ def cid(*parts: object) -> str:
     return "bafkrei" + digest(*parts)[:52]
 
 
-def terms(clients: int, rounds: int) -> dict[str, Any]:
-    return {
-        "name": "digits",
-        "dataset": "digits",
-        "clients": clients,
-        "rounds": rounds,
-        "model": "softmax",
-        "seed": 1,
-        "partition": {"kind": "dirichlet", "alpha": 0.5},
-        "training": {"epochs": 3, "batch": 16, "learning_rate": 0.3},
-        "update": {"clip": 2.0, "bits": 16, "l2_clip": 8.0},
-        "aggregation": {
-            "mode": "secagg",
-            "min_clients": 3,
-            "corrupt": 0.1,
-            "dropout": 0.1,
-            "security_bits": 40,
-        },
-        "rewards": {"per_round": 1_000_000},
-    }
-
-
 def write_sample(
     directory: Path,
     *,
@@ -60,15 +42,13 @@ def write_sample(
     done = rounds if done is None else done
     cheats = {3: "oversize", 5: "forged", 7: "swap", 11: "replay"} if cheats is None else dict(cheats)
     (directory / "rounds").mkdir(parents=True)
-    body = terms(clients, rounds)
-    write(directory / "run.json", run_file(body, cheats, drop))
-    write(directory / "plan.json", plan_file(body))
-    previous = cid("model", -1)
+    terms = load_terms("digits", {"clients": clients, "rounds": rounds})
+    plan = plan_of(terms)
+    write(directory / "run.json", run_file(terms, cheats, drop))
+    (directory / "plan.json").write_bytes(plan.to_bytes())
     for number in range(done):
-        model = previous if number in idle else cid("model", number)
-        record = record_of(number, clients, cheats, number in idle, previous, model, drop)
-        write(directory / "rounds" / f"{number:04d}.json", round_file(record))
-        previous = model
+        record = record_of(number, clients, cheats, idle, drop)
+        write(directory / "rounds" / f"{number:04d}.json", round_file(record.as_dict()))
     if done == rounds:
         write(directory / "receipt.json", receipt_file(directory))
         write(directory / "ledger.json", ledger_file(directory))
@@ -89,12 +69,12 @@ def change(path: Path, *keys: str | int, value: Any) -> None:
     write(path, body)
 
 
-def run_file(body: dict[str, Any], cheats: Mapping[int, str], drop: float) -> dict[str, Any]:
+def run_file(terms: Terms, cheats: Mapping[int, str], drop: float) -> dict[str, Any]:
     return {
         "format": "eppml-run-1",
         "source": "digits",
         "name": "digits",
-        "terms": body,
+        "terms": asdict(terms),
         "cheats": {str(client): kind for client, kind in cheats.items()},
         "drop": drop,
         "chain": "embedded",
@@ -103,86 +83,76 @@ def run_file(body: dict[str, Any], cheats: Mapping[int, str], drop: float) -> di
     }
 
 
-def plan_file(body: dict[str, Any]) -> dict[str, Any]:
-    members = [
-        {
-            "address": f"0x{digest('address', i)[:40]}",
-            "identity": digest("identity", i),
-            "samples": 40 + 17 * i % 180,
-        }
-        for i in range(1, body["clients"] + 1)
-    ]
-    return {
-        "format": "eppml-plan-1",
-        "terms": body,
-        "members": members,
-        "dataset_sha256": digest("data"),
-        "verifying_key": cid("key"),
-        "initial_model": cid("model", -1),
-        "deployment": {"chain_id": 31337, "rounds_contract": f"0x{digest('rounds')[:40]}"},
-    }
+def plan_of(terms: Terms) -> Plan:
+    return Plan(
+        terms=terms,
+        members=tuple(
+            Member(f"0x{digest('address', i)[:40]}", bytes.fromhex(digest("identity", i)), 40 + 17 * i % 180)
+            for i in range(1, terms.clients + 1)
+        ),
+        dataset_sha256=digest("data"),
+        verifying_key=cid("key"),
+        initial_model=cid("model", -1),
+        contracts=Contracts(31337, f"0x{digest('rounds')[:40]}"),
+    )
 
 
 def record_of(
-    number: int, clients: int, cheats: Mapping[int, str], idle: bool, previous: str, model: str, drop: float
-) -> dict[str, Any]:
+    number: int, clients: int, cheats: Mapping[int, str], idle: frozenset[int], drop: float
+) -> RoundRecord:
     """Cheaters are rejected in the first round they cheat in (replay has nothing to replay before round 1)."""
     caught = {client: 1 if kind == "replay" else 0 for client, kind in cheats.items()}
     parts = [_part(client, number, cheats, caught.get(client), drop) for client in range(1, clients + 1)]
-    if idle:
-        parts = [p | {"status": "unsummed", "reward": 0} if p["status"] == "included" else p for p in parts]
-    included = [p["client"] for p in parts if p["status"] == "included"]
-    liars = [p["client"] for p in parts if p["reason"] == "mismatch"]
-    return {
-        "format": "eppml-round-1",
-        "plan": digest("plan"),
-        "round": number,
-        "clients": parts,
-        "opened": _opened(included, liars) if included else [],
-        "leaves": cid("leaves", number),
-        "root": "" if idle else digest("root", number),
-        "total": "" if idle else cid("total", number),
-        "blinding": [] if idle else [digest("blinding", number)],
-        "commitment_sum": "" if idle else digest("sum", number) * 2,
-        "total_samples": 90 * len(included),
-        "previous_model": previous,
-        "model": model,
-        "accuracy": 0.945 - 0.33 / (number + 1) ** 1.3,
-        "loss": 0.21 + 1.1 / (number + 1) ** 1.1,
-    }
+    nothing = number in idle
+    if nothing:
+        parts = [replace(p, status="unsummed", reward=0) if p.status == "included" else p for p in parts]
+    included = [p.client for p in parts if p.status == "included"]
+    liars = [p.client for p in parts if p.reason == "mismatch"]
+    trained = [n for n in range(-1, number + 1) if n not in idle]
+    learnt = len(trained)
+    return RoundRecord(
+        plan=digest("plan"),
+        round=number,
+        clients=tuple(parts),
+        opened=() if nothing else _opened(included, liars),
+        leaves=cid("leaves", number),
+        root="" if nothing else digest("root", number),
+        total="" if nothing else cid("total", number),
+        blinding=() if nothing else (digest("blinding", number),),
+        commitment_sum="" if nothing else digest("sum", number) * 2,
+        total_samples=90 * len(included),
+        previous_model=cid("model", [n for n in trained if n < number][-1]),
+        model=cid("model", trained[-1]),
+        accuracy=0.945 - 0.85 / learnt**1.5,
+        loss=2.3 / learnt**0.9,
+    )
 
 
 def _part(
     client: int, number: int, cheats: Mapping[int, str], caught: int | None, drop: float
-) -> dict[str, Any]:
-    part = {
-        "client": client,
-        "address": f"0x{digest('address', client)[:40]}",
-        "status": "included",
-        "update": cid("update", client, number),
-        "reason": "",
-        "detail": "",
-        "reward": 83_333,
-    }
-    if caught is not None and number >= caught:
+) -> ClientRecord:
+    address = f"0x{digest('address', client)[:40]}"
+    if caught is not None and number == caught:
         reason = REASONS[cheats[client]]
-        named = {"status": "rejected", "reason": reason, "detail": DETAILS[reason]}
-        return part | (named if number == caught else {"status": "excluded", "update": ""}) | {"reward": 0}
+        return ClientRecord(
+            client, address, "rejected", cid("update", client, number), reason=reason, detail=DETAILS[reason]
+        )
+    if caught is not None and number > caught:
+        return ClientRecord(client, address, "excluded")
     chance = int(digest("drop", client, number)[:4], 16) / 65536
     if chance < drop / 2:
-        return part | {"status": "missing", "update": "", "reward": 0}
-    return part | {"status": "unsummed", "reward": 0} if chance < drop else part
+        return ClientRecord(client, address, "missing")
+    if chance < drop:
+        return ClientRecord(client, address, "unsummed", cid("update", client, number))
+    return ClientRecord(client, address, "included", cid("update", client, number), reward=83_333)
 
 
-def _opened(included: list[int], liars: list[int]) -> list[dict[str, Any]]:
-    everybody = sorted(included + liars)
-    groups = [(0, tuple(everybody))]
+def _opened(included: list[int], liars: list[int]) -> tuple[OpenedRecord, ...]:
+    everybody = tuple(sorted(included + liars))
+    groups = [(0, everybody)]
     if liars and (lines := grid(everybody, 3, bytes(32))):
         groups += [(stage, group) for stage, direction in enumerate(lines, start=1) for group in direction]
-    return [
-        {"stage": stage, "group": group, "included": group, "matches": not set(group) & set(liars)}
-        for stage, group in groups
-    ]
+    return tuple(OpenedRecord(stage, group, group, not set(group) & set(liars)) for stage, group in groups)
 
 
 def round_file(record: dict[str, Any]) -> dict[str, Any]:
@@ -265,6 +235,7 @@ def receipt_file(directory: Path) -> dict[str, Any]:
             "epsilon": None,
             "statement": "no differential privacy in this run: a sum of few updates can still say something about each",
         },
+        "proven": "Every update in a sum is 650 integers of 16 bits whose norm is within the plan's bound.",
         "opened_sums": sums,
         "backends": {"zk": "mcl", "signatures": "coincurve", "ledger": "pyrevm"},
         "randomness": {"secrets": "AES-256-CTR keyed by the operating system", "training": "seed 1"},
