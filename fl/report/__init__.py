@@ -1,12 +1,13 @@
 """The report of a run: one HTML page that needs nothing but itself.
 
     write_report(directory) -> directory/report.html
-      read      the run's JSON files, typed and checked
+      fields    JSON values by type, refused by file and field
+      read      what the run's files hold, typed
       markup    elements whose text is escaped by construction
       phrases   numbers, sizes and hashes as a person reads them
       tables    tables, definition lists, any JSON value
       charts    lines and stacked bars as inline SVG
-      outcome, learning, members, cost, receipt, ledger    the sections
+      outcome, learning, members, search, cost, receipt, ledger    the sections
       page      the document around them, report.css
 
 The page has no script and asks for nothing over the network: its content security policy allows its own style sheet

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fl.report.charts import Series, bar_chart
 from fl.report.markup import Content, Html, join, tag
-from fl.report.phrases import count, data_size, duration, times
+from fl.report.phrases import count, data_size, duration, number, times
 from fl.report.read import Round, Run, gas_of
 from fl.report.tables import heading, nothing, section, table
 
@@ -90,7 +90,7 @@ def _traffic(run: Run) -> Html | None:
     saturated = sum(r.saturated for r in rounds)
     note = (
         "Mean of a round; of the clients, the one that sent or received most. A round takes "
-        f"{messages:g} exchanges of messages; {count(saturated)} coordinates were clipped."
+        f"{number(messages)} exchanges of messages; {count(saturated)} coordinates were clipped."
     )
     if not rows:
         return None

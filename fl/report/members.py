@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from fl.report.markup import Content, Html, join, tag
 from fl.report.phrases import count, listing, plural
-from fl.report.read import STATUSES, ClientPart, Run
+from fl.report.read import ClientPart, Run
 from fl.report.search import opened_sums
 from fl.report.tables import box, clipped, heading, nothing, section, table
 
@@ -15,7 +15,8 @@ _MOST_CELLS = 20_000
 _MEANINGS = {
     "included": "in the sum",
     "unsummed": "accepted, but dropped out of the sum",
-    "rejected": "named and left out",
+    "rejected": "named for certain and left out",
+    "suspect": "left out of this round, not convicted",
     "missing": "sent nothing",
     "excluded": "rejected in an earlier round",
 }
@@ -24,6 +25,7 @@ _SIGNS = {
     "included": "M4 8.5 7 11.5 12 5",
     "unsummed": "M4 9.5C5.5 6 7 6 8 8S10.5 10 12 6.5",
     "rejected": "M4.5 4.5 11.5 11.5M11.5 4.5 4.5 11.5",
+    "suspect": "M6 6.2C6 3.6 10 3.6 10 6.2 10 7.8 8 7.8 8 9.8M8 12V12.1",
     "missing": "M5 8H11",
     "excluded": "M4.5 11.5 11.5 4.5",
 }
@@ -86,7 +88,7 @@ def _grid(run: Run) -> Html:
 
 
 def _legend(parts: Collection[ClientPart]) -> Html:
-    often = Counter(part.status for part in parts)
+    often = Counter(part.standing for part in parts)
     entries = (
         tag(
             "li",
@@ -94,7 +96,7 @@ def _legend(parts: Collection[ClientPart]) -> Html:
             tag("span", tag("b", status), f" {_MEANINGS[status]}"),
             tag("em", count(often[status])),
         )
-        for status in STATUSES
+        for status in _MEANINGS
         if often[status]
     )
     return tag("ul", *entries, class_="legend tall")
@@ -116,10 +118,10 @@ def _address(run: Run, client: int) -> str | None:
 def _cell(part: ClientPart | None, number: int) -> Html:
     if part is None:
         return tag("td")
-    words = f"client {part.client}, round {number}: {part.status}"
+    words = f"client {part.client}, round {number}: {part.standing}"
     if part.reason:
         words += f" ({_reason(part.reason).lower()})"
-    return tag("td", _sign(part.status), tag("span", part.status, class_="unseen"), title=words)
+    return tag("td", _sign(part.standing), tag("span", part.standing, class_="unseen"), title=words)
 
 
 def _sign(status: str) -> Html:

@@ -25,14 +25,20 @@ def headline(run: Run) -> str:
 
 
 def _caught(run: Run) -> str:
-    certain = sorted({part.client for _, part in run.rejections if part.certain})
-    suspects = sorted({part.client for _, part in run.rejections if not part.certain} - set(certain))
+    certain, suspects = _accused(run)
     phrases = []
     if certain:
         phrases.append(f"{_named(certain)} {'was' if len(certain) == 1 else 'were'} caught and excluded")
     if suspects:
         phrases.append(f"{_named(suspects)} fell under suspicion")
     return ", ".join(phrases) or "nobody had to be rejected"
+
+
+def _accused(run: Run) -> tuple[list[int], list[int]]:
+    """Who was rejected for certain, and who was only ever suspected."""
+    certain = {part.client for _, part in run.rejections if part.certain}
+    suspects = {part.client for _, part in run.rejections} - certain
+    return sorted(certain), sorted(suspects)
 
 
 def _named(clients: list[int]) -> str:
@@ -57,19 +63,25 @@ def outcome(run: Run) -> Html:
 def _lead(run: Run) -> str:
     sentences = []
     if run.cheats:
-        rejected = {part.client for _, part in run.rejections}
-        found, others = rejected & set(run.cheats), sorted(rejected - set(run.cheats))
-        named = "all were named" if len(found) == len(run.cheats) else f"{len(found)} of them named"
-        besides = f", {_named(others)} rejected besides" if others else ""
-        sentences.append(
-            f"This run planted {plural(len(run.cheats), 'cheater')} to try its defences: {named}{besides}."
-        )
+        sentences.append(_trial(run))
     smallest = run.smallest_sum
     if smallest is not None:
         sentences.append(f"The smallest sum that anybody opened holds {plural(smallest, 'update')}.")
     if run.drop:
         sentences.append(f"Clients vanished with a chance of {percent(run.drop)} a round, on purpose.")
     return " ".join(sentences)
+
+
+def _trial(run: Run) -> str:
+    """What the defences made of the planted cheaters, and of the honest."""
+    certain, suspects = _accused(run)
+    found = [client for client in certain if client in run.cheats]
+    named = "all were named" if len(found) == len(run.cheats) else f"{len(found)} of them named"
+    wronged = [client for client in certain if client not in run.cheats]
+    doubted = [client for client in suspects if client not in run.cheats]
+    besides = f"; {_named(wronged)}, honest, rejected wrongly" if wronged else ""
+    besides += f"; {_named(doubted)}, honest, suspected as well" if doubted else ""
+    return f"This run planted {plural(len(run.cheats), 'cheater')} to try its defences: {named}{besides}."
 
 
 def _progress(run: Run) -> Html | None:
@@ -97,7 +109,7 @@ def _tiles(run: Run) -> Html:
     plain = [r.traffic["float32_update"] for r in rounds if r.traffic.get("float32_update")]
     gas = sum(sum(r.gas.values()) for r in rounds)
     seconds = sum(sum(r.seconds.values()) for r in rounds)
-    rejected = {part.client for _, part in run.rejections}
+    certain, suspects = _accused(run)
     tiles: list[tuple[str, Content, str]] = [
         ("accuracy", percent(last.accuracy), f"{percent(first.accuracy)} after round\u00a00"),
         ("loss", number(last.loss), f"{number(first.loss)} after round\u00a00"),
@@ -106,7 +118,11 @@ def _tiles(run: Run) -> Html:
             f"{sum(c.status == 'included' for c in last.clients)} of {run.clients}",
             "clients",
         ),
-        ("rejected", str(len(rejected)), "clients, over all rounds"),
+        (
+            "rejected",
+            str(len(certain)),
+            f"for certain, {len(suspects)} more suspected" if suspects else "clients, in all rounds",
+        ),
         ("seconds a round", duration(seconds / len(rounds)), "all clients simulated in turn"),
     ]
     if sent:

@@ -41,6 +41,11 @@ class ClientPart:
     reward: int
     certain: bool
 
+    @property
+    def standing(self) -> str:
+        """The status, with a suspect told from a rejected client."""
+        return "suspect" if self.status == "rejected" and not self.certain else self.status
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedSum:

@@ -81,12 +81,16 @@ def _aggregation(run: Run, found: Receipt) -> Html:
     cards = [tag("div", tag("h3", "Aggregation"), definitions(pairs), class_="card")]
     if found.parameters or found.justification:
         why = tag("p", clipped(found.justification), class_="prose") if found.justification else None
-        cards.append(tag("div", tag("h3", "Parameters"), any_content(found.parameters), why, class_="card"))
+        cards.append(
+            tag(
+                "div",
+                tag("h3", "Parameters"),
+                any_value(found.parameters) if found.parameters else None,
+                why,
+                class_="card",
+            )
+        )
     return tag("div", *cards, class_="pair")
-
-
-def any_content(value: Any) -> Content:
-    return any_value(value) if value else None
 
 
 def _sight(found: Receipt) -> Html:
@@ -110,6 +114,10 @@ def _ran(found: Receipt) -> Html:
         if value
     )
     return tag("div", *cards, class_="pair three")
+
+
+def _block(value: Any) -> Content:
+    return tag("p", clipped(value), class_="prose") if isinstance(value, str) else any_value(value)
 
 
 def plan(run: Run) -> Html:

@@ -72,8 +72,8 @@ def _conclusion(run: Run, r: Round, accused: dict[int, bool]) -> list[Html]:
         who = f"Client {certain[0]} is" if len(certain) == 1 else f"Clients {listing(certain)} are each"
         sentences.append(f"{who} the only one not cleared in a sum that differs: certain.")
     if suspects:
-        who = f"Client {suspects[0]} is" if len(suspects) == 1 else f"Clients {listing(suspects)} are"
-        sentences.append(f"{who} in no matching sum, but not the only one in a sum that differs: suspect.")
+        who = f"client{'s' * (len(suspects) > 1)} {listing(suspects)}"
+        sentences.append(f"No sum clears {who}, and none convicts: suspect.")
     if not accused:
         sentences.append("Nobody could be named.")
     rule = f"the plan asks for at least {run.min_clients}"

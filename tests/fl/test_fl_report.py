@@ -127,7 +127,13 @@ def test_suspects_are_told_from_the_convicted(run: Path) -> None:
     assert "1 0 suspect Sum differs from its commitment" in text
     assert "7 0 certain Sum differs from its commitment" in text
     assert "Client 7 is the only one not cleared in a sum that differs: certain." in text
-    assert "Clients 1 and 8 are in no matching sum" in text
+    assert "No sum clears clients 1 and 8, and none convicts: suspect." in text
+    assert "client 1, round 0: suspect" in {
+        e.get("title", "").split(" (")[0] for e in document(render_report(run)).iter()
+    }
+    top = section(render_report(run), "outcome")
+    assert "all were named; clients 1 and 8, honest, suspected as well." in top
+    assert "rejected 4 for certain, 2 more suspected" in top
 
 
 def test_planted_cheater_that_nobody_noticed_is_said(run: Path) -> None:
@@ -135,8 +141,9 @@ def test_planted_cheater_that_nobody_noticed_is_said(run: Path) -> None:
         run / "run.json", "cheats", value={"3": "oversize", "5": "forged", "7": "swap", "2": "replay"}
     )
     page = render_report(run)
-    assert "planted 4 cheaters to try its defences: 3 of them named, client 11 rejected besides" in section(
-        page, "outcome"
+    assert (
+        "planted 4 cheaters to try its defences: 3 of them named; client 11, honest, rejected wrongly."
+        in section(page, "outcome")
     )
     assert "Planted, but rejected in no round so far: client 2 (replay)." in section(page, "clients")
     assert re.search(r"11 1 certain .* honest", section(page, "clients"))
@@ -155,7 +162,7 @@ def test_status_grid_has_a_cell_and_a_word_for_every_client_and_round(run: Path)
     assert grid is not None
     shown = [cell.get("title") for cell in grid.iter("td") if cell.get("title")]
     parts = [(r.number, p) for r in read_run(run).rounds for p in r.clients]
-    expected = sorted(f"client {p.client}, round {number}: {p.status}" for number, p in parts)
+    expected = sorted(f"client {p.client}, round {number}: {p.standing}" for number, p in parts)
     assert sorted(str(title).split(" (")[0] for title in shown) == expected
     for cell in grid.iter("td"):
         if title := cell.get("title"):
@@ -248,7 +255,7 @@ def test_page_is_self_contained(tmp_path: Path, options: dict[str, Any]) -> None
     assert {element.tag for element in tree.iter()} <= ELEMENTS
     for element in tree.iter():
         assert not {"src", "style", "srcset", "action"} & set(element.keys())
-        assert not [name for name in element.keys() if name.startswith("on")]  # noqa: SIM118
+        assert not [name for name in element.keys() if name.startswith("on")]
         assert element.get("href", "#").startswith("#") or element.get("href") == "data:,"
     assert not re.search(r"https?://|@import|url\(", page)
     assert [e.get("id") for e in tree.find(".//main") or []] == SECTIONS
@@ -315,7 +322,7 @@ def test_no_string_of_any_file_becomes_markup(run: Path, attack: str) -> None:
     change_file(run / "run.json", "cheats", value={"3": attack})
     tree = document(render_report(run))
     assert {element.tag for element in tree.iter()} <= ELEMENTS
-    assert not [name for e in tree.iter() for name in e.keys() if name.startswith("on")]  # noqa: SIM118
+    assert not [name for e in tree.iter() for name in e.keys() if name.startswith("on")]
     assert {e.get("href", "")[:1] for e in tree.iter("a")} == {"#"}
     assert words(tree).count(attack) > 50
 
