@@ -455,6 +455,8 @@ def test_bars_are_as_high_as_their_values(values: list[float]) -> None:
         heights = [float(bar.get("height", 0)) for bar in slot.findall("rect")[1:]]
         if len(heights) == 2 and values[index] > 0.01 * max(values):
             assert heights[1] == pytest.approx(2 * heights[0], abs=0.02)
+            tops = [float(bar.get("y", 0)) for bar in slot.findall("rect")[1:]]
+            assert tops[1] + heights[1] == pytest.approx(tops[0], abs=0.02)  # the second stands on the first
     tallest = max(float(r.get("height", 0)) for r in tree.findall(".//g[@class='slot']/rect"))
     assert tallest <= 192.01
 
