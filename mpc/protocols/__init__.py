@@ -11,6 +11,7 @@ from mpc.protocols.linear import inner_product, matrix_product, squared_norm
 from mpc.protocols.order import median, ranked_sum, trimmed_mean
 from mpc.protocols.product import product
 from mpc.protocols.relay import SealingKey, relay, through_relay
+from mpc.protocols.sum import private_sum
 
 __all__ = [
     "SealingKey",
@@ -18,6 +19,7 @@ __all__ = [
     "less_than",
     "matrix_product",
     "median",
+    "private_sum",
     "product",
     "ranked_sum",
     "relay",
