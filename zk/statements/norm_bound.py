@@ -144,7 +144,7 @@ class NormBound:
             r1cs,
             stream,
             unsafe_single_party=unsafe_single_party,
-            has_challenge=program.challenge_at is not None,
+            challenges=program.challenges,
             backend=backend,
             threads=threads,
         )
@@ -214,6 +214,8 @@ class NormBound:
 
         Raises: DecodeError for malformed bytes or bounds; ProofRejected if the shares are of another bound.
         """
+        if vk.circuit != self.circuit()[0].digest:
+            raise DecodeError("this key is for another circuit")
         if type(l2_bound_sq) is not int or l2_bound_sq < 0:
             raise DecodeError(f"a squared bound is a non-negative int, got {l2_bound_sq!r}")
         bound, m, n_groups = min(l2_bound_sq, self.max_norm_sq), self.chunks, len(vk.groups)
@@ -413,7 +415,7 @@ def _layout(statement: NormBound) -> tuple[int, int]:
 
 
 def _assert_entries(circuit: Circuit, statement: NormBound, update: Linear) -> Linear:
-    """Rows for the entries by bits: sign times magnitude, so the range is symmetric."""
+    """Rows for the entries by bits: sign times magnitude, so the range is symmetric (zero may carry either sign)."""
     width = statement.bits - 1
     n = update.n
 
