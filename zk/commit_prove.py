@@ -238,17 +238,20 @@ def prove(
     inputs: Mapping[str, Any],
     randomness: Stream,
     *,
+    reuse: Mapping[str, int] | None = None,
     backend: Backend | None = None,
     threads: int | None = None,
 ) -> tuple[CommittedProof, Blindings]:
     """Commit to the committed wires, derive the challenge, and prove.
+
+    `reuse` gives the blinding of a group that was committed to before, with the very same values.
 
     Raises: WitnessError if the inputs do not satisfy the circuit.
     Leakage: nothing about private and committed wires, if `randomness` is fresh.
     """
     lib = backend or backends.get()
     witness = program.commit_phase(inputs)
-    blindings = [randomness.below(R) for _ in key.groups]
+    blindings = [(reuse or {}).get(g.name, randomness.below(R)) for g in key.groups]
     parts = [
         (to_limbs(witness[g.start : g.stop].tolist()), v) for g, v in zip(r1cs.groups, blindings, strict=True)
     ]
