@@ -12,7 +12,8 @@ from typing import Any
 from chain_adapter.addresses import checksum_address, read_address
 from chain_adapter.eip712 import Domain, Update
 from chain_adapter.errors import ChainError, NotDeployed, TransactionReverted, WrongChain
-from chain_adapter.events import Event, read_event
+from chain_adapter.events import Event
+from chain_adapter.feed import read_event
 from chain_adapter.hashing import keccak256
 from chain_adapter.interface import artifact, installed
 from chain_adapter.keys import Signer
@@ -136,6 +137,22 @@ class Deployment:
         return self._once(
             "Rounds", "recordAggregate", (plan, round), arguments, 0,
             lambda: self._written("Rounds", "AggregateRecorded", plan, _word(round), content=content),
+        )  # fmt: skip
+
+    def skip_round(self, plan: bytes, round: int, record_cid: str) -> Receipt:
+        """Close a round without a sum, instead of a root; its reward goes back when the plan ends."""
+        return self._once(
+            "Rounds", "skipRound", (plan, round), (plan, round, record_cid), 0,
+            lambda: self._written(
+                "Rounds", "RoundSkipped", plan, _word(round), content={"record_cid": record_cid}
+            ),
+        )  # fmt: skip
+
+    def publish_leaves(self, plan: bytes, round: int, leaves: Sequence[bytes]) -> Receipt:
+        """Put a round's leaves on the chain, where the contract checks them against the round's root."""
+        return self._once(
+            "Rounds", "publishLeaves", (plan, round), (plan, round, leaves), 0,
+            lambda: self._written("Rounds", "LeavesPublished", plan, _word(round)),
         )  # fmt: skip
 
     def reject(self, plan: bytes, round: int, client: str, reason: int, evidence_cid: str) -> Receipt:
