@@ -218,7 +218,7 @@ class Chain:
         `label` tells deployments in one outbox apart: the same label finds the same deployment again.
         Raises: TransactionReverted, ChainUnreachable, ParameterError.
         """
-        from chain_adapter.deployment import deploy
+        from chain_adapter.manifest import deploy
 
         payer = signer or self.signer
         if payer is None:
@@ -230,6 +230,6 @@ class Chain:
 
         Raises: WrongChain; NotDeployed when an address holds no code, or other code than this project's.
         """
-        from chain_adapter.deployment import attach
+        from chain_adapter.manifest import attach
 
         return attach(self, manifest, signer or self.signer)
