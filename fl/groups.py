@@ -49,7 +49,9 @@ def grid(clients: Sequence[int], min_clients: int, seed: bytes) -> tuple[list[Gr
     for client, (row, column) in zip(places, _cells(len(places), *shape), strict=True):
         rows.setdefault(row, []).append(client)
         columns.setdefault(column, []).append(client)
-    return [tuple(sorted(row)) for row in rows.values()], [tuple(sorted(column)) for column in columns.values()]
+    return [tuple(sorted(row)) for row in rows.values()], [
+        tuple(sorted(column)) for column in columns.values()
+    ]
 
 
 def _cells(clients: int, rows: int, columns: int) -> list[tuple[int, int]]:
@@ -61,10 +63,13 @@ def _shape(clients: int, min_clients: int) -> tuple[int, int] | None:
     """Rows and columns: a cell for every client if every line can still be strong enough, else as many as can be."""
     most = clients // min_clients  # lines of one direction that can be strong enough
     best: tuple[int, int] | None = None
-    for rows in range(min(most, isqrt(clients)), 1, -1):
+    for rows in range(min(most, isqrt(clients) + 1), 1, -1):
         for columns in range(rows, min(most, -(-clients // rows) + 1) + 1):
             cells = _cells(clients, rows, columns)
-            lines = [*Counter(row for row, _ in cells).values(), *Counter(column for _, column in cells).values()]
+            lines = [
+                *Counter(row for row, _ in cells).values(),
+                *Counter(column for _, column in cells).values(),
+            ]
             if len(lines) < rows + columns or min(lines) < min_clients:
                 continue
             if rows * columns >= clients:

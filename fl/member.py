@@ -17,8 +17,6 @@ from mpc.secagg import IdentityKey
 
 __all__ = ["MemberSecrets"]
 
-_SECP256K1_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
-
 
 @dataclass(frozen=True)
 class MemberSecrets:
@@ -30,15 +28,10 @@ class MemberSecrets:
         if len(self.root) != 32:
             raise ParameterError("a member's root secret has 32 bytes")
 
-    @classmethod
-    def generate(cls) -> "MemberSecrets":
-        return cls(Stream.from_os(b"eppml/member").bytes(32))
-
     @cached_property
     def signer(self) -> LocalSigner:
         """The ledger account (secp256k1)."""
-        scalar = 1 + self._stream("ledger").below(_SECP256K1_ORDER - 1)
-        return LocalSigner(scalar.to_bytes(32, "big"))
+        return LocalSigner.generate(self._stream("ledger"))
 
     @cached_property
     def identity(self) -> IdentityKey:

@@ -55,7 +55,7 @@ class SoftmaxRegression:
         parameters = torch.from_numpy(start.copy()).requires_grad_(True)
         for _ in range(how.epochs):
             order = torch.from_numpy(rng.permutation(len(labels)))
-            for batch in order.split(how.batch):
+            for batch in torch.split(order, how.batch):
                 loss = functional.cross_entropy(self._logits(parameters, features[batch]), labels[batch])
                 (gradient,) = torch.autograd.grad(loss, parameters)
                 with torch.no_grad():

@@ -16,13 +16,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from mpc import Codec
+from chain_adapter.merkle import Member
+from mpc.codec import Codec
 from mpc.errors import DecodeError, ParameterError
 
 __all__ = [
     "Aggregation",
-    "Chain",
-    "Member",
+    "Contracts",
     "Partition",
     "Plan",
     "Rewards",
@@ -31,6 +31,7 @@ __all__ = [
     "UpdateBounds",
     "load_terms",
     "preset_names",
+    "terms_from_dict",
 ]
 
 _MAX_PLAN_BYTES = 8 << 20
@@ -87,7 +88,7 @@ class UpdateBounds:
         _require(2 <= self.bits <= 24, f"update.bits must be between 2 and 24, got {self.bits}")
         _require(
             self.clip <= self.l2_clip * (1 + 1e-9),
-            f"update.clip {self.clip} is larger than update.l2_clip {self.l2_clip}: one coordinate alone could break the norm bound",
+            f"update.clip {self.clip} is above update.l2_clip {self.l2_clip}: one coordinate could break the norm bound",
         )
 
 
@@ -158,25 +159,13 @@ class Terms:
         needed = self.aggregation.min_clients
         _require(
             self.clients >= needed,
-            f"{self.clients} clients are too few: aggregation.min_clients asks for at least {needed} updates in every opened sum",
+            f"{self.clients} clients are too few: aggregation.min_clients asks for {needed} updates in every opened sum",
         )
         _require(self.clients <= 100_000, f"clients must be at most 100000, got {self.clients}")
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A client as the plan knows it: its ledger address, its Ed25519 identity, and how many samples it trains on.
-
-    Leakage: the sample count is public; it is the FedAvg weight and the measure of rewards.
-    """
-
-    address: str
-    identity: str
-    samples: int
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Contracts:
     """Where the plan is registered: it stops a plan's messages from counting on another chain or deployment."""
 
     chain_id: int
@@ -185,14 +174,18 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Terms, members and starting points; frozen for the whole run and hashed onto the ledger."""
+    """Terms, members and starting points; frozen for the whole run and hashed onto the ledger.
+
+    A member is its ledger address, its Ed25519 identity and the number of samples it trains on.
+    Leakage: sample counts are public; they are the FedAvg weights and the measure of rewards.
+    """
 
     terms: Terms
     members: tuple[Member, ...]
     dataset_sha256: str
     verifying_key: str
     initial_model: str
-    chain: Chain
+    contracts: Contracts
 
     @property
     def hash(self) -> bytes:
@@ -207,18 +200,27 @@ class Plan:
         """The one codec of the run; its construction proves that no sum of all members can wrap modulo 2^32."""
         return update_codec(self.terms, max(member.samples for member in self.members))
 
+    def l2_bound(self, dim: int) -> tuple[int, int]:
+        """The bound on an encoded update of the largest member, and what rounding may add to any member's.
+
+        Rounding moves each of `dim` coordinates by at most one half, hence the allowance of sqrt(dim) / 2.
+        """
+        codec = self.codec()
+        return math.ceil(self.terms.update.l2_clip / codec.step), math.ceil(math.sqrt(dim) / 2)
+
     def l2_bound_sq(self, samples: int, dim: int) -> int:
         """The largest squared integer norm that a member with `samples` may commit to.
 
-        A member's encoding is scaled by its share of the largest member's samples, so its bound is as well. Rounding
-        moves each coordinate by at most one half, hence the allowance of sqrt(dim) / 2.
+        A member's encoding is scaled by its share of the largest member's samples, so its bound is as well; in
+        integers, because the ledger's contract computes the same number.
         """
-        codec = self.codec()
-        scale = codec.limit / codec.clip * samples / codec.max_weight
-        return math.floor((self.terms.update.l2_clip * scale + math.sqrt(dim) / 2) ** 2) + 1
+        bound, slack = self.l2_bound(dim)
+        scaled = -(-bound * samples // self.codec().max_weight)
+        return (scaled + slack) * (scaled + slack)
 
     def to_bytes(self) -> bytes:
         body = {"format": "eppml-plan-1", **dataclasses.asdict(self)}
+        body["members"] = [[m.address, m.identity.hex(), m.samples] for m in self.members]
         return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
     @classmethod
@@ -230,11 +232,14 @@ class Plan:
             body = json.loads(data)
             if not isinstance(body, dict) or body.pop("format", None) != "eppml-plan-1":
                 raise DecodeError("not an eppml-plan-1 document")
-            members = tuple(_build(Member, m, "member") for m in body.pop("members"))
+            members = tuple(
+                Member(address, bytes.fromhex(identity), samples)
+                for address, identity, samples in body.pop("members")
+            )
             plan = cls(
-                terms=_build(Terms, body.pop("terms"), "terms"),
+                terms=terms_from_dict(body.pop("terms")),
                 members=members,
-                chain=_build(Chain, body.pop("chain"), "chain"),
+                contracts=_build(Contracts, body.pop("contracts"), "contracts"),
                 **body,
             )
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -283,6 +288,11 @@ def _required(f: "dataclasses.Field[Any]") -> bool:
     return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
 
 
+def terms_from_dict(values: Mapping[str, Any]) -> Terms:
+    """Terms from nested tables. Raises: ParameterError naming the field that is unknown, missing or of the wrong type."""
+    return _build(Terms, values, "terms")
+
+
 def preset_names() -> list[str]:
     """The bundled plans."""
     names = (entry.name for entry in resources.files("fl").joinpath("presets").iterdir())
@@ -315,4 +325,4 @@ def load_terms(source: str, overrides: Mapping[str, Any] | None = None) -> Terms
         for name in tables:
             table = table.setdefault(name, {})
         table[key] = value
-    return _build(Terms, values, "terms")
+    return terms_from_dict(values)

@@ -8,9 +8,11 @@ import hashlib
 import struct
 from dataclasses import dataclass
 
-from chain_adapter import Update, leaf_hash
-from chain_adapter.hashing import keccak256
+from chain_adapter.addresses import checksum_address
+from chain_adapter.eip712 import Update
+from chain_adapter.merkle import update_digest, update_leaf
 from mpc.errors import DecodeError
+from zk.statements import UpdateProof
 
 __all__ = ["SignedUpdate", "context"]
 
@@ -39,8 +41,9 @@ class SignedUpdate:
 
     @property
     def digest(self) -> bytes:
-        """What the ledger's leaf and the signature hold of commitment and proof."""
-        return keccak256(self.proof)
+        """What the ledger's leaf and the signature hold of commitment and proof. Raises: DecodeError."""
+        parts = UpdateProof.from_bytes(self.proof)
+        return update_digest(parts.commitment, parts.proof)
 
     @property
     def typed(self) -> Update:
@@ -51,7 +54,7 @@ class SignedUpdate:
 
     @property
     def leaf(self) -> bytes:
-        return leaf_hash(self.typed)
+        return update_leaf(self.typed)
 
     def to_bytes(self) -> bytes:
         address = bytes.fromhex(self.address.removeprefix("0x"))
@@ -67,11 +70,4 @@ class SignedUpdate:
         if magic != _MAGIC or length > _MAX_PROOF or len(data) != _HEAD.size + length + _SIGNATURE:
             raise DecodeError("not an update message")
         proof, signature = data[_HEAD.size : _HEAD.size + length], data[_HEAD.size + length :]
-        return cls(plan, number, to_checksum(address), samples, proof, signature)
-
-
-def to_checksum(address: bytes) -> str:
-    """EIP-55 spelling of a 20-byte address."""
-    plain = address.hex()
-    digest = keccak256(plain.encode()).hex()
-    return "0x" + "".join(c.upper() if int(d, 16) >= 8 else c for c, d in zip(plain, digest, strict=False))
+        return cls(plan, number, checksum_address(address), samples, proof, signature)

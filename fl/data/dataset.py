@@ -26,7 +26,7 @@ class Dataset:
 
     @property
     def inputs(self) -> int:
-        return self.train_x.shape[1]
+        return int(self.train_x.shape[1])
 
     @cached_property
     def sha256(self) -> str:

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fl.cache import data_directory
 from fl.data.dataset import Dataset
 from mpc.errors import DecodeError, ParameterError
 
-__all__ = ["FILES", "MIRRORS", "cache_directory", "load_mnist", "parse_idx"]
+__all__ = ["FILES", "MIRRORS", "load_mnist", "parse_idx"]
 
 # name: (published md5 of the gzip file, SHA-256 of what is in it)
 FILES = {
@@ -43,13 +44,6 @@ MIRRORS = (
 _MAX_FILE = 16 << 20
 _MAX_VALUES = 1 << 26
 _TIMEOUT_S = 30.0
-
-
-def cache_directory() -> Path:
-    """Where downloads are kept: `EPPML_DATA`, else the user's cache directory."""
-    if chosen := os.environ.get("EPPML_DATA"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "eppml" / "data"
 
 
 def load_mnist(
@@ -106,9 +100,7 @@ def _fetch(
     progress: Callable[[str, int, int], None] | None,
 ) -> bytes:
     """The decompressed file, its md5 checked; plain (already decompressed) files are found as well."""
-    places = (
-        [directory, directory / "mnist"] if directory else [cache_directory(), cache_directory() / "mnist"]
-    )
+    places = [directory, directory / "mnist"] if directory else [data_directory(), data_directory() / "mnist"]
     for place in places:
         packed, plain = place / name, place / name.removesuffix(".gz")
         if packed.is_file():
@@ -123,7 +115,7 @@ def _fetch(
             f"{directory} does not hold {name}: put the four MNIST files there or leave --data away to download"
         )
     data = _download(name, mirrors, progress)
-    cache = cache_directory()
+    cache = data_directory()
     cache.mkdir(parents=True, exist_ok=True)
     partial = cache / f".{name}.{os.getpid()}"
     partial.write_bytes(data)
