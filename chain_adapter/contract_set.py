@@ -12,7 +12,7 @@ from typing import Any, Self
 from chain_adapter.eip712 import Domain
 from chain_adapter.errors import TransactionReverted
 from chain_adapter.events import Event
-from chain_adapter.feed import read_event
+from chain_adapter.feed import Cursor, read_event, read_events
 from chain_adapter.interface import artifact
 from chain_adapter.keys import Signer
 from chain_adapter.ledger import Chain
@@ -60,13 +60,17 @@ class Contracts:
 
     def events(self, since: int | None = None) -> Iterator[Event]:
         """Every event from block `since` (the deployment's first block, unless given) to the head, in order."""
-        names = {address.lower(): name for name, address in self.addresses.items()}
-        head, _hash = self.chain.head()
-        first = self.block if since is None else max(since, self.block)
-        for log in self.chain.logs(list(self.addresses.values()), first, head):
-            event = read_event(names[log.address.lower()], log)
-            if event is not None:
-                yield event
+        start = self.block if since is None else max(since, self.block)
+        return iter(self.poll(Cursor(start))[0])
+
+    def poll(self, cursor: Cursor | None = None) -> tuple[list[Event], Cursor]:
+        """What happened since the cursor, and the cursor for the next time; without one, everything.
+
+        When blocks that were read are no longer on the chain, a `Rollback` comes first: what it names still stands, the
+        later events are told again as they happened now.
+        """
+        names = {address: name for name, address in self.addresses.items()}
+        return read_events(self.chain, names, cursor or Cursor(self.block))
 
     def account(self) -> Signer:
         """Who writes. Raises: ParameterError when nobody does."""
