@@ -16,7 +16,7 @@ from chain_adapter.feed import Cursor, read_event, read_events
 from chain_adapter.interface import artifact
 from chain_adapter.keys import Signer
 from chain_adapter.ledger import Chain
-from chain_adapter.receipts import Receipt
+from chain_adapter.receipts import LogEntry, Receipt
 from mpc.errors import ParameterError
 
 __all__ = ["MANIFEST_FORMAT", "Contracts", "word"]
@@ -71,6 +71,11 @@ class Contracts:
         """
         names = {address: name for name, address in self.addresses.items()}
         return read_events(self.chain, names, cursor or Cursor(self.block))
+
+    def read(self, log: LogEntry) -> Event | None:
+        """The typed event in a log of one of these contracts. Raises: DecodeError."""
+        name = next(n for n, address in self.addresses.items() if address.lower() == log.address.lower())
+        return read_event(name, log)
 
     def account(self) -> Signer:
         """Who writes. Raises: ParameterError when nobody does."""

@@ -114,13 +114,6 @@ class Deployment(Contracts):
             lambda: self.written("Rounds", "LeavesPublished", plan, word(round)),
         )  # fmt: skip
 
-    def skip_round(self, plan: bytes, round: int, record_cid: str) -> Receipt:
-        """Say that no sum came of a round: in place of its root, with the record that tells why."""
-        return self._once(
-            "Rounds", "skipRound", (plan, round), (plan, round, record_cid), 0,
-            lambda: self._written("Rounds", "RoundSkipped", plan, _word(round)),
-        )  # fmt: skip
-
     def reject(self, plan: bytes, round: int, client: str, reason: int, evidence_cid: str) -> Receipt:
         """Name a client whose update is not in the sum, and why."""
         return self.act(

@@ -207,7 +207,13 @@ class Chain:
         address_bytes(address)
         payer = signer or self.signer
         if payer is None:
-            self.rpc.request("anvil_setBalance", address, hex(self.balance(address) + wei))
+            balance = self.balance(address)
+            try:
+                self.rpc.request("anvil_setBalance", address, hex(balance + wei))
+            except RpcError as error:
+                raise ParameterError(
+                    "this chain gives no coins by decree: name an account that has some"
+                ) from error
             return
         name = key or f"fund:{address}:{wei}:{self.head()[1].hex()}"
         self.sender(payer).send(name, address, b"", wei)
