@@ -1,6 +1,7 @@
 """A node that lies, hangs, lags or forgets: served over real HTTP from an embedded ledger, and from anvil's reorgs."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -186,7 +187,27 @@ def test_answers_that_are_no_answers(node: Node, answer: bytes, sentence: str) -
         Chain.connect(node.url)
 
 
-def test_a_node_that_hangs_or_drips_is_given_up(node: Node) -> None:
+def test_a_node_that_drips_bytes_for_ever_is_given_up() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+
+    def drip() -> None:
+        connection, _peer = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not stop.wait(0.05):
+                connection.sendall(b" ")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    with pytest.raises(ChainUnreachable, match="never ends"):
+        HttpRpc(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.5).request("eth_chainId")
+    stop.set()
+    thread.join()
+    listener.close()
+
+
+def test_a_node_that_hangs_is_given_up(node: Node) -> None:
     release = threading.Event()
 
     def lie(_method: str, _params: list[Any], _answer: Any) -> Any:
