@@ -1,38 +1,50 @@
-"""What happened on a deployment, as typed records in the order of the chain."""
+"""What happened on a deployment, as typed records with the fields of the contracts' events."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
-from chain_adapter.addresses import checksum_address
-from chain_adapter.interface import artifact
-from chain_adapter.receipts import LogEntry
-from chain_adapter.storage.cid import DAG_PB, RAW, Cid
 from chain_adapter.terms import Terms
-from mpc.errors import DecodeError
 
 __all__ = [
     "EVENTS",
     "AggregateRecorded",
+    "Attested",
+    "ChallengeFailed",
     "ClientRejected",
+    "CoordinatorConvicted",
     "Event",
+    "InferenceAnswered",
+    "InferenceRefunded",
+    "InferenceRequested",
+    "KeyPublished",
+    "LeafJustified",
+    "LeafQuestioned",
+    "LeavesPublished",
+    "MemberConvicted",
     "MemberJoined",
     "MemberLeaving",
     "MembersPublished",
+    "MessagePosted",
     "PlanAbandoned",
     "PlanRegistered",
     "RewardClaimed",
     "RewardRefunded",
     "RewardSwept",
     "Rollback",
+    "RoundAttested",
     "RoundCancelled",
     "RoundCommitted",
+    "RoundDoubted",
     "RoundSkipped",
+    "SealReturned",
+    "Sealed",
     "SelfCommitted",
     "StakeSlashed",
     "StakeWithdrawn",
-    "read_event",
+    "ValidatorJoined",
+    "ValidatorLeaving",
+    "ValidatorLeft",
+    "ValidatorSlashed",
 ]
 
 
@@ -201,55 +213,188 @@ class RewardRefunded(Event):
     amount: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeavesPublished(Event):
+    contract: ClassVar[str] = "Rounds"
+    plan: bytes
+    round: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed(Event):
+    contract: ClassVar[str] = "Disputes"
+    challenger: str
+    seal: bytes
+    bond: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealReturned(Event):
+    contract: ClassVar[str] = "Disputes"
+    challenger: str
+    seal: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberConvicted(Event):
+    contract: ClassVar[str] = "Disputes"
+    plan: bytes
+    round: int
+    member: str
+    challenger: str
+    fault: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinatorConvicted(Event):
+    contract: ClassVar[str] = "Disputes"
+    plan: bytes
+    round: int
+    challenger: str
+    fault: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChallengeFailed(Event):
+    contract: ClassVar[str] = "Disputes"
+    plan: bytes
+    round: int
+    member: str
+    challenger: str
+    bond: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafQuestioned(Event):
+    contract: ClassVar[str] = "Disputes"
+    plan: bytes
+    round: int
+    leaf_hash: bytes
+    index: int
+    challenger: str
+    due: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafJustified(Event):
+    contract: ClassVar[str] = "Disputes"
+    plan: bytes
+    round: int
+    leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidatorJoined(Event):
+    contract: ClassVar[str] = "Validators"
+    plan: bytes
+    validator: str
+    stake: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidatorLeaving(Event):
+    contract: ClassVar[str] = "Validators"
+    plan: bytes
+    validator: str
+    withdrawable_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidatorLeft(Event):
+    contract: ClassVar[str] = "Validators"
+    plan: bytes
+    validator: str
+    stake: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidatorSlashed(Event):
+    contract: ClassVar[str] = "Validators"
+    plan: bytes
+    round: int
+    validator: str
+    challenger: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attested(Event):
+    contract: ClassVar[str] = "Validators"
+    plan: bytes
+    round: int
+    validator: str
+    right: bool
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundAttested(Event):
+    contract: ClassVar[str] = "Validators"
+    plan: bytes
+    round: int
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundDoubted(Event):
+    contract: ClassVar[str] = "Validators"
+    plan: bytes
+    round: int
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceRequested(Event):
+    contract: ClassVar[str] = "Inference"
+    plan: bytes
+    id: int
+    requester: str
+    provider: str
+    fee: int
+    deadline: int
+    model_digest: bytes
+    input_digest: bytes
+    key_hash: bytes
+    input_cid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceAnswered(Event):
+    contract: ClassVar[str] = "Inference"
+    id: int
+    provider: str
+    output_digest: bytes
+    output_cid: str
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceRefunded(Event):
+    contract: ClassVar[str] = "Inference"
+    id: int
+    requester: str
+    fee: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPublished(Event):
+    contract: ClassVar[str] = "Mailbox"
+    account: str
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagePosted(Event):
+    contract: ClassVar[str] = "Mailbox"
+    plan: bytes
+    to: str
+    sender: str
+    number: int
+    recipient_key: bytes
+    cid: str
+
+
 EVENTS: dict[tuple[str, str], type[Event]] = {
     (kind.contract, kind.__name__): kind for kind in Event.__subclasses__() if kind.contract
 }
-
-
-def read_event(contract: str, log: LogEntry) -> Event | None:
-    """The typed event in a log of `contract`, or None when it is one that this module has no type for.
-
-    Raises: DecodeError when the log is malformed.
-    """
-    name, found = artifact(contract).interface.decode_event(log.topics, log.data)
-    kind = EVENTS.get((contract, name))
-    if kind is None:
-        return None
-    values = {_snake(key): value for key, value in found.items()}
-    wanted = {f.name for f in fields(kind)}
-    where = {
-        "block": log.block, "block_hash": log.block_hash, "transaction": log.transaction, "position": log.position,
-    }  # fmt: skip
-    return kind(**{k: v for k, v in {**_converted(values), **where}.items() if k in wanted})
-
-
-def _converted(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Solidity's shapes turned into ours: checksummed addresses, a CID as text, a bitmap as positions."""
-    result: dict[str, Any] = {k: checksum_address(v) if _is_address(v) else v for k, v in values.items()}
-    if "terms" in result:
-        result["terms"] = Terms.from_tuple(result["terms"])
-    if "leaves_digest" in result:
-        result["leaves_cid"] = cid_text(result["leaves_codec"], result["leaves_digest"])
-    if "included" in result:
-        result["included"] = positions(result["included"])
-    return result
-
-
-def positions(words: tuple[int, ...]) -> tuple[int, ...]:
-    """The positions of the set bits: bit i of word j stands for position 256 j + i."""
-    return tuple(256 * j + i for j, word in enumerate(words) for i in range(256) if word >> i & 1)
-
-
-def cid_text(codec: int, digest: bytes) -> str:
-    """The CID a contract keeps as codec and digest. Raises: DecodeError when it keeps none."""
-    if codec not in (RAW, DAG_PB):
-        raise DecodeError(f"codec {codec} in a round's record is neither raw nor dag-pb")
-    return str(Cid(codec, digest))
-
-
-def _is_address(value: Any) -> bool:
-    return isinstance(value, str) and len(value) == 42 and value.startswith("0x")
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

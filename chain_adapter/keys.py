@@ -16,7 +16,7 @@ from mpc.prg import Stream
 
 __all__ = ["LocalSigner", "Signer"]
 
-LIGHT_ROUNDS = 2**13
+FULL_ROUNDS, LIGHT_ROUNDS = 2**18, 2**13  # of scrypt; full takes a second or more per guess
 
 
 class Signer(Protocol):
@@ -108,7 +108,7 @@ class LocalSigner:
         if not password:
             raise ParameterError("a keystore needs a password")
         account = require("eth_account").Account
-        rounds = LIGHT_ROUNDS if light else None
+        rounds = LIGHT_ROUNDS if light else FULL_ROUNDS
         document = account.encrypt(self._key.to_bytes(), password, kdf="scrypt", iterations=rounds)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

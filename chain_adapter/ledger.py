@@ -207,7 +207,13 @@ class Chain:
         address_bytes(address)
         payer = signer or self.signer
         if payer is None:
-            self.rpc.request("anvil_setBalance", address, hex(self.balance(address) + wei))
+            balance = self.balance(address)
+            try:
+                self.rpc.request("anvil_setBalance", address, hex(balance + wei))
+            except RpcError as error:
+                raise ParameterError(
+                    "this chain gives no coins by decree: name an account that has some"
+                ) from error
             return
         name = key or f"fund:{address}:{wei}:{self.head()[1].hex()}"
         self.sender(payer).send(name, address, b"", wei)
@@ -218,7 +224,7 @@ class Chain:
         `label` tells deployments in one outbox apart: the same label finds the same deployment again.
         Raises: TransactionReverted, ChainUnreachable, ParameterError.
         """
-        from chain_adapter.deployment import deploy
+        from chain_adapter.manifest import deploy
 
         payer = signer or self.signer
         if payer is None:
@@ -230,6 +236,6 @@ class Chain:
 
         Raises: WrongChain; NotDeployed when an address holds no code, or other code than this project's.
         """
-        from chain_adapter.deployment import attach
+        from chain_adapter.manifest import attach
 
         return attach(self, manifest, signer or self.signer)

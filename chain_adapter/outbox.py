@@ -23,8 +23,8 @@ CREATE TABLE IF NOT EXISTS intents (
     value TEXT NOT NULL, data BLOB NOT NULL, gas INTEGER NOT NULL, state TEXT NOT NULL, block INTEGER,
     block_hash BLOB, UNIQUE (scope, key), UNIQUE (scope, nonce));
 CREATE TABLE IF NOT EXISTS broadcasts (
-    intent INTEGER NOT NULL REFERENCES intents(id) ON DELETE CASCADE, hash BLOB PRIMARY KEY, raw BLOB NOT NULL,
-    cap TEXT NOT NULL, priority TEXT NOT NULL);
+    intent INTEGER NOT NULL REFERENCES intents(id) ON DELETE CASCADE, hash BLOB NOT NULL, raw BLOB NOT NULL,
+    cap TEXT NOT NULL, priority TEXT NOT NULL, PRIMARY KEY (intent, hash));
 """
 
 

@@ -7,7 +7,7 @@ raises the fee when the network ignores them. One `Sender` serves many threads; 
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chain_adapter.errors import ChainUnreachable, FeeCapReached, NotMined, RpcError, TransactionReverted
 from chain_adapter.hashing import keccak256
@@ -146,6 +146,9 @@ class Sender:
                 if receipt is not None and self._confirmed(receipt):
                     return self._settle(intent, receipt)
                 if receipt is None:
+                    if intent.state == MINED:  # it was mined, and the chain no longer has it
+                        intent = replace(intent, state=PENDING)
+                        self._rebroadcast(intent)
                     overtaken = overtaken + 1 if self._is_overtaken(intent) else 0
                     if overtaken >= PATIENCE:
                         intent, overtaken = self._again(intent), 0
@@ -285,7 +288,7 @@ class Sender:
         if not receipt.success:
             self._outbox.retire(intent)
             raise self._why(intent, receipt)
-        if intent.state != MINED:
+        if (intent.state, intent.block_hash) != (MINED, receipt.block_hash):
             self._outbox.set_state(intent, MINED, receipt.block, receipt.block_hash)
         return receipt
 

@@ -1,10 +1,11 @@
 """The sqlite file behind an embedded ledger: what happened, in the order it happened.
 
 One block is one sqlite transaction: after a crash at any moment the file holds a prefix of the blocks, never half a
-one. The journal is sqlite's write-ahead log with `synchronous=FULL`: a killed process loses nothing it has answered
-for, and neither does a machine that loses power (with NORMAL the last blocks could be gone after a power cut, while
-clients already hold receipts for them). The file stays locked while it is open: two processes that both append would
-fork the chain.
+one. The journal is sqlite's write-ahead log with `synchronous=NORMAL`: a killed process loses nothing it has answered
+for. A machine that loses power may lose the last blocks, whole; the outbox, which syncs before it sends, still has their
+transactions and sends them again. Syncing every block too would cut the ledger to what the disk syncs (a few hundred a
+second) and protect nothing more. The file stays locked while it is open: two processes that both append would fork
+the chain.
 
 Every value is covered by a hash: a transaction's bytes by its hash, its row by a seal, the seals, the time and the
 parent by the block's hash, which is the next block's parent. Replaying then checks that the transactions still do what
@@ -99,7 +100,7 @@ class LedgerLog:
     def _open(self) -> None:
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("BEGIN EXCLUSIVE")
         tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if not tables:

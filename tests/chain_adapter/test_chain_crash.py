@@ -1,6 +1,8 @@
 """SIGKILL at random moments: nothing is lost, nothing is doubled, nothing is half-written."""
 
+import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,3 +64,29 @@ def test_a_ledger_file_has_one_user_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(LedgerInUse, match="open in another process"):
             Chain.embedded(tmp_path / "ledger.sqlite")
     Chain.embedded(tmp_path / "ledger.sqlite").close()
+
+
+def test_blocks_lost_to_a_power_cut_are_made_again_from_the_outbox(tmp_path: Path) -> None:
+    """What `synchronous=NORMAL` may cost: the last blocks, whole. The outbox has synced their transactions."""
+    ledger, earlier = tmp_path / "ledger.sqlite", tmp_path / "earlier.sqlite"
+    with Chain.embedded(ledger) as chain:
+        chain.fund(PAYER.address, 10**18)
+        sent = [chain.sender(PAYER).send(f"wei {i}", TARGET, b"", 1) for i in range(3)]
+    shutil.copy(ledger, earlier)
+    with Chain.embedded(ledger) as chain:
+        sent += [chain.sender(PAYER).send(f"wei {i}", TARGET, b"", 1) for i in range(3, 6)]
+    shutil.copy(earlier, ledger)
+    with Chain.embedded(ledger) as chain:
+        assert chain.balance(TARGET) == 3
+        again = [chain.sender(PAYER).send(f"wei {i}", TARGET, b"", 1) for i in range(6)]
+        assert [r.transaction for r in again] == [r.transaction for r in sent]
+        assert chain.balance(TARGET) == 6
+
+
+def test_one_outbox_serves_a_chain_that_was_started_anew(tmp_path: Path) -> None:
+    for _life in range(2):
+        with Chain.embedded(None, outbox=tmp_path / "outbox.sqlite") as chain:
+            chain.fund(PAYER.address, 10**18)
+            chain.genesis = os.urandom(32)  # two chains that begin in the same second begin alike
+            chain.sender(PAYER).send("wei", TARGET, b"", 1)
+            assert chain.balance(TARGET) == 1

@@ -78,9 +78,9 @@ def test_a_plan_is_not_registered_again_with_other_terms(chain: Chain) -> None:
 def test_the_contract_and_the_client_hash_the_same_update(chain: Chain) -> None:
     deployment = chain.deploy(COORDINATOR)
     u = UPDATES[1]
-    (on_chain,) = deployment._ask("Rounds", "updateHash", u.plan, u.round, u.client, u.samples, u.digest)
+    (on_chain,) = deployment.ask("Rounds", "updateHash", u.plan, u.round, u.client, u.samples, u.digest)
     assert on_chain == update_hash(deployment.domain, u)
-    assert deployment._ask("Rounds", "domainSeparator")[0] == deployment.domain.separator()
+    assert deployment.ask("Rounds", "domainSeparator")[0] == deployment.domain.separator()
 
 
 def test_a_signature_for_one_deployment_is_worthless_in_another(chain: Chain) -> None:
