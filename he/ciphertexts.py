@@ -14,8 +14,8 @@ __all__ = ["check_ciphertexts"]
 def check_ciphertexts(public: PublicKey, ciphertexts: Sequence[int], *, refuse_trivial: bool = False) -> None:
     """All of them in (0, n^2) and units, with one gcd for the lot.
 
-    A ciphertext is trivial when it is 1 or -1 mod n: then its randomness is r = 1 or -1 and anyone can read it. Sums
-    inside a computation may be trivial (v - v is); what comes in from a client may not.
+    A ciphertext is trivial when it is 1 or -1 mod n: then its randomness is r = 1 or -1 and anyone can read
+    it. Sums inside a computation may be trivial (v - v is); what comes in from a client may not.
 
     Raises: InvalidCiphertext or TrivialCiphertext, naming the positions.
     """

@@ -52,7 +52,8 @@ class CodecMismatch(ParameterError):
 
 
 class SlotOverflow(ParameterError):
-    """An operation after which a slot could run into its neighbour; `missing_bits` says how much is missing."""
+    """An operation after which a slot could run into its neighbour; `missing_bits` says how much is
+    missing."""
 
     def __init__(self, message: str, missing_bits: int = 0) -> None:
         super().__init__(message)

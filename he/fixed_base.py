@@ -1,9 +1,9 @@
 """Powers of one fixed base by a Lim-Lee comb.
 
 An exponent of L bits is laid out as a matrix of `rows` rows; each column picks one precomputed product, and
-`tables` copies of the products, raised to powers of two, cut the squarings to L / (rows * tables). The modulus is a
-square m^2, and numbers mod m^2 are kept as two digits in base m: a product then costs three half-size
-multiplications and two half-size divisions, about a fifth less than a full one.
+`tables` copies of the products, raised to powers of two, cut the squarings to L / (rows * tables). The
+modulus is a square m^2, and numbers mod m^2 are kept as two digits in base m: a product then costs three
+half-size multiplications and two half-size divisions, about a fifth less than a full one.
 
 Source: Lim and Lee, "More flexible exponentiation with precomputation", Crypto 1994; HAC algorithm 14.117.
 """
@@ -64,7 +64,7 @@ class FixedBase:
     @property
     def memory_bytes(self) -> int:
         """What the tables hold, counting 32 bytes for the header of each number."""
-        limbs = 2 * (self._root.bit_length() + 7) // 8
+        limbs = 2 * (int(self._root.bit_length()) + 7) // 8
         return sum(len(table) for table in self._tables) * (limbs + 2 * 32)
 
     def _picks(self, exponents: Sequence[int]) -> list[list[int]]:

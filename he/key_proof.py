@@ -1,11 +1,12 @@
 """A proof that a modulus is a Paillier-Blum modulus, for public keys from strangers.
 
-Two parts, both non-interactive. (1) n-th roots of challenges: x -> x^n is a permutation mod n, so n is square-free and
-coprime to its totient. As no prime below 2^16 divides n, each root convinces with 16 bits. (2) Fourth roots, up to the
-factors -1 and w: n has exactly two prime factors, both 3 mod 4; each root convinces with one bit.
+Two parts, both non-interactive. (1) n-th roots of challenges: x -> x^n is a permutation mod n, so n is
+square-free and coprime to its totient. As no prime below 2^16 divides n, each root convinces with 16 bits.
+(2) Fourth roots, up to the factors -1 and w: n has exactly two prime factors, both 3 mod 4; each root
+convinces with one bit.
 
-Source: Canetti, Gennaro, Goldfeder, Makriyannis and Peled, CCS 2020 (ePrint 2021/060), figure 16; Goldberg, Reyzin,
-Sagga and Baldimtsi, Asiacrypt 2019 (ePrint 2018/057), for the number of n-th roots.
+Source: Canetti, Gennaro, Goldfeder, Makriyannis and Peled, CCS 2020 (ePrint 2021/060), figure 16; Goldberg,
+Reyzin, Sagga and Baldimtsi, Asiacrypt 2019 (ePrint 2018/057), for the number of n-th roots.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
 """Paillier keys, textbook and Damgard-Jurik-Nielsen.
 
-A textbook ciphertext is (1 + mn) r^n mod n^2. In the DJN variant the key also holds h, of Jacobi symbol +1, and
-h_s = h^n mod n^2 replaces r^n by h_s^e for an exponent e of `exponent_bits` bits: half the bits of n by default, or
-fewer under a stronger assumption (docs/explain/paillier-parameters.md). The key carries h itself, the n-th root of h_s:
-the receiver computes h_s, so that h_s is an n-th residue needs no further proof.
+A textbook ciphertext is (1 + mn) r^n mod n^2. In the DJN variant the key also holds h, of Jacobi symbol +1,
+and h_s = h^n mod n^2 replaces r^n by h_s^e for an exponent e of `exponent_bits` bits: half the bits of n by default, or
+fewer under a stronger assumption (docs/explain/paillier-parameters.md). The key carries h itself, the n-th
+root of h_s: the receiver computes h_s, so that h_s is an n-th residue needs no further proof.
 
 Source: Paillier, Eurocrypt 1999; Damgard, Jurik and Nielsen, Int. J. Inf. Sec. 9 (2010), section 4.
 """
@@ -19,7 +19,7 @@ from he.wire import MAX_INTEGER_BYTES, Reader, Writer
 from mpc.errors import DecodeError, InsecureError, ParameterError
 from mpc.prg import Stream
 
-__all__ = ["MIN_SECURE_BITS", "PrivateKey", "PublicKey", "keygen"]
+__all__ = ["MIN_SECURE_BITS", "PrivateKey", "PublicKey", "keygen", "public_from_primes"]
 
 MIN_SECURE_BITS = 2048
 MIN_SHORT_EXPONENT = 448
@@ -109,8 +109,8 @@ class PublicKey:
 class PrivateKey:
     """The two primes behind a public key.
 
-    Raises: InvalidKey when the primes are equal, composite, unbalanced, do not give n, or do not have the form
-        that the DJN variant needs.
+    Raises: InvalidKey when the primes are equal, composite, unbalanced, do not give n, or do not have the
+        form that the DJN variant needs.
     Assumes: whoever holds the bytes can decrypt; Python cannot wipe them from memory.
     """
 
@@ -200,8 +200,9 @@ def keygen(
     """A fresh key pair; `exponent` is "half", "textbook", or the bits of a short exponent such as 512.
 
     Raises: InsecureError below 2048 bits without `allow_insecure`; ParameterError for other bad sizes.
-    Assumes: decisional composite residuosity; with "half", also that h^e is indistinguishable from random for e of
-        half the length of n, which follows from factoring; shorter exponents are an assumption of their own.
+    Assumes: decisional composite residuosity; with "half", also that h^e is indistinguishable from random
+        for e of half the length of n, which follows from factoring; shorter exponents are an assumption of
+        their own.
     Source: Damgard, Jurik and Nielsen 2010; Goldreich and Rosen, J. Cryptology 16 (2003), for "half".
 
     >>> public, private = keygen(512, allow_insecure=True)
@@ -212,17 +213,25 @@ def keygen(
         raise ParameterError(f"bits must be even and between 128 and {MAX_BITS}, got {bits}")
     if bits < MIN_SECURE_BITS and not allow_insecure:
         raise InsecureError(f"{bits} bits are below {MIN_SECURE_BITS}; pass allow_insecure=True to test")
-    exponent_bits = _exponent_bits(exponent, bits)
+    _exponent_bits(exponent, bits)  # a bad argument is reported before the search for primes
     stream = stream or Stream.from_os(b"paillier keygen")
     draw = safe_prime if safe_primes else blum_prime
     while True:
         p, q = sorted((draw(bits // 2, stream), draw(bits // 2, stream)))
         if p != q and gcd(p - 1, q - 1) == 2 and abs(p - q).bit_length() >= bits // 2 - 100:
             break
-    n, h = p * q, mpz(0)
+    public = public_from_primes(p, q, exponent, stream, allow_insecure)
+    return public, PrivateKey(public, p, q)
+
+
+def public_from_primes(
+    p: int, q: int, exponent: str | int, stream: Stream, allow_insecure: bool = False
+) -> PublicKey:
+    """The public key of two primes; draws h for the DJN variant."""
+    n, h = mpz(p) * q, mpz(0)
+    exponent_bits = _exponent_bits(exponent, n.bit_length())
     # -x^2 has Jacobi symbol +1 and is no square: it generates all of that subgroup but for small factors
     while exponent_bits and not 1 < h < n - 1:
-        x = stream.below(n)
+        x = stream.below(int(n))
         h = -x * x % n if gcd(x, n) == 1 else mpz(0)
-    public = PublicKey(n, h, exponent_bits, allow_insecure)
-    return public, PrivateKey(public, p, q)
+    return PublicKey(n, h, exponent_bits, allow_insecure)

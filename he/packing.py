@@ -1,7 +1,8 @@
 """Many small signed integers in one plaintext: slots of fixed width, guard bits included.
 
-The plaintext is sum_j v_j 2^(width j) over the integers, negative slots borrowing from the next; adding plaintexts adds
-slots as long as every |v_j| < 2^(width - 1). Reading adds 2^(width - 1) to every slot first, so no borrow is left.
+The plaintext is sum_j v_j 2^(width j) over the integers, negative slots borrowing from the next; adding
+plaintexts adds slots as long as every |v_j| < 2^(width - 1). Reading adds 2^(width - 1) to every slot first,
+so no borrow is left.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Encryption and decryption of lists of integers: the layer below vectors.
 
-Encryption takes the public key, or the private one, whose CRT path is about twice as fast. Decryption works modulo p^2
-and q^2 with `powmod_sec` and checks itself before anything leaves.
+Encryption takes the public key, or the private one, whose CRT path is about twice as fast. Decryption works
+modulo p^2 and q^2 with `powmod_sec` and checks itself before anything leaves.
 
 Source: Paillier, Eurocrypt 1999, sections 4 and 7; Damgard, Jurik and Nielsen 2010, section 4.
 """
@@ -158,8 +158,9 @@ def _thread_starts() -> None:
 class Decryptor:
     """Decrypts under one private key.
 
-    Leakage: the long exponentiations run in constant time (`powmod_sec`); the short operations around them do not.
-        Whoever may choose ciphertexts and see plaintexts can read everything: decrypt only what was checked.
+    Leakage: the long exponentiations run in constant time (`powmod_sec`); the short operations around them
+        do not. Whoever may choose ciphertexts and see plaintexts can read everything: decrypt only what was
+        checked.
     """
 
     __slots__ = ("key",)
@@ -193,8 +194,8 @@ class Decryptor:
     ) -> list[mpz]:
         """The plaintexts, of magnitude below n/2 and of either sign.
 
-        A random combination of the ciphertexts is decrypted as well and compared, so that a fault in one half,
-        from which a plaintext would give the factors away, does not get out.
+        A random combination of the ciphertexts is decrypted as well and compared, so that a fault in one
+        half, from which a plaintext would give the factors away, does not get out.
 
         Units: `threads` defaults to the processors there are; gmpy2 releases the lock while it computes.
         Raises: InvalidCiphertext; ComputationFault.

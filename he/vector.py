@@ -31,10 +31,11 @@ __all__ = ["EncryptedVector", "concatenate", "encrypt", "encrypt_integers", "sum
 class EncryptedVector:
     """An array of any shape under one key, several values to a ciphertext.
 
-    `segments` are runs of values that start at a ciphertext of their own. `bound` is the largest magnitude any slot can
-    have; every operation computes the new bound first and raises SlotOverflow rather than run into the next slot.
-    `contributions` and `weight` count what was summed. `fresh` says whether the ciphertexts were randomised since they
-    were last computed with; `to_bytes` re-randomises those that were not, because c^k tells k to who knows c.
+    `segments` are runs of values that start at a ciphertext of their own. `bound` is the largest magnitude
+    any slot can have; every operation computes the new bound first and raises SlotOverflow rather than run
+    into the next slot. `contributions` and `weight` count what was summed. `fresh` says whether the
+    ciphertexts were randomised since they were last computed with; `to_bytes` re-randomises those that were
+    not, because c^k tells k to who knows c.
 
     Leakage: shape, packing, bound, contributions and weight are public.
     Assumes: decisional composite residuosity, and the exponent assumption recorded in the key.
@@ -229,8 +230,8 @@ class EncryptedVector:
     def to_bytes(self, stream: Stream | None = None, *, rerandomize: bool = True) -> bytes:
         """Canonical bytes; ciphertexts that were computed with are re-randomised first.
 
-        With `rerandomize=False` a sum stays reproducible from its terms: right for a coordinator whose additions are
-        public, wrong for anyone who multiplied by a secret.
+        With `rerandomize=False` a sum stays reproducible from its terms: right for a coordinator whose
+        additions are public, wrong for anyone who multiplied by a secret.
         """
         from he.vector_bytes import vector_to_bytes
 
@@ -323,11 +324,11 @@ def encrypt(
 ) -> EncryptedVector:
     """Encrypt floats: clip, scale and round by `codec`, pack as densely as sums of `codec.max_clients` allow.
 
-    `headroom_bits` leaves room for products; `slots=1` gives every value a ciphertext of its own; `rows` starts a
-    new ciphertext with every index of the first axis. The private key encrypts about twice as fast.
+    `headroom_bits` leaves room for products; `slots=1` gives every value a ciphertext of its own; `rows`
+    starts a new ciphertext with every index of the first axis. The private key encrypts about twice as fast.
 
-    Raises: ParameterError for NaN or infinity, or a weight above the codec's. Values beyond the clip are cut and
-        counted in `saturated`.
+    Raises: ParameterError for NaN or infinity, or a weight above the codec's. Values beyond the clip are cut
+        and counted in `saturated`.
     """
     encoded = codec.encode(values, weight)
     vector = encrypt_integers(
@@ -441,8 +442,8 @@ def _cut(segments: Sequence[int], start: int, stop: int) -> tuple[int, ...]:
 def sum_vectors(vectors: Sequence[EncryptedVector], *, workers: Workers | None = None) -> EncryptedVector:
     """The sum of all; bounds, contributions and weights add up.
 
-    Raises: ParameterError for no vector; KeyMismatch; CodecMismatch; SlotOverflow or TooManyContributions before
-        anything is computed.
+    Raises: ParameterError for no vector; KeyMismatch; CodecMismatch; SlotOverflow or TooManyContributions
+        before anything is computed.
     """
     if not vectors:
         raise ParameterError("there is nothing to sum")
@@ -466,7 +467,8 @@ def sum_vectors(vectors: Sequence[EncryptedVector], *, workers: Workers | None =
 def concatenate(vectors: Sequence[EncryptedVector]) -> EncryptedVector:
     """The vectors one after the other along the first axis.
 
-    Raises: ParameterError for no vector; KeyMismatch; CodecMismatch, also for different contributions or weights.
+    Raises: ParameterError for no vector; KeyMismatch; CodecMismatch, also for different contributions or
+        weights.
     """
     if not vectors:
         raise ParameterError("there is nothing to concatenate")

@@ -1,4 +1,5 @@
-"""Canonical bytes: fixed-width numbers, length-prefixed minimal integers, and a reader that bounds everything."""
+"""Canonical bytes: fixed-width numbers, length-prefixed minimal integers, and a reader that bounds
+everything."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,7 @@
 """Encryption and addition of big vectors on several processes.
 
-The chunks and their seeds are those of the single process, so the ciphertexts are the same however many there are.
+The chunks and their seeds are those of the single process, so the ciphertexts are the same however many
+there are.
 """
 
 import multiprocessing
@@ -38,10 +39,12 @@ def _products(columns: Sequence[Sequence[mpz]], modulus: mpz) -> list[mpz]:
 class Workers:
     """A pool of processes that share the work of `encrypt` and `sum_vectors`; a context manager.
 
-    Seeds, messages and, for the owner's fast path, the private key travel through pipes to processes of this user.
+    Seeds, messages and, for the owner's fast path, the private key travel through pipes to processes of this
+    user.
 
     Raises: ParameterError below one process.
-    Assumes: the calling script guards its entry point (`if __name__ == "__main__":`), as processes are spawned.
+    Assumes: the calling script guards its entry point (`if __name__ == "__main__":`), as processes are
+        spawned.
     """
 
     __slots__ = ("_pool", "processes")
