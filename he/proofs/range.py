@@ -107,7 +107,8 @@ def prove_range(
     digits = [(int(message) - low) >> i & 1 for i in range(bits)]
     hidden = [_fresh(public, stream) for _ in digits]
     encrypted = tuple(group.hide(digit, r) for digit, r in zip(digits, hidden, strict=True))
-    masks, fakes, firsts = [], [], []
+    masks, fakes = [], []
+    firsts: list[mpz] = []
     for digit, bit in zip(digits, encrypted, strict=True):
         mask, fake_challenge, fake_response = group.mask(stream), stream.below(MODULUS), group.mask(stream)
         false_branch = _branches(public, bit)[1 - digit]
