@@ -11,7 +11,7 @@ from typing import Any
 
 from mpc.errors import ParameterError, ProtocolError
 from mpc.runtime.meter import Meter
-from mpc.runtime.types import Delivery, Inbox, Outbox, Protocol, RunResult, check_outbox
+from mpc.runtime.types import Delivery, Inbox, Outbox, Protocol, RunResult, check_outbox, close_protocol
 
 __all__ = ["DropRule", "Network", "run_local"]
 
@@ -109,7 +109,7 @@ def run_local(
         while live:
             number += 1
             for index in [index for index in live if net.vanish.get(index, number + 1) <= number]:
-                _close(live.pop(index).protocol)
+                close_protocol(live.pop(index).protocol)
                 vanished[index] = number
             outboxes: dict[int, Outbox] = {}
             for index, party in list(live.items()):
@@ -125,13 +125,13 @@ def run_local(
                     if raise_errors:
                         raise
                     errors[index] = error
-                    _close(live.pop(index).protocol)
+                    close_protocol(live.pop(index).protocol)
             sent = _deliver(number, outboxes, live, net)
             if record:
                 messages += sent
     finally:
         for party in live.values():
-            _close(party.protocol)
+            close_protocol(party.protocol)
     return RunResult(
         results=results,
         costs={index: party.meter.frozen() for index, party in everyone.items()},
@@ -174,11 +174,3 @@ def _deliver(
         clock = live[receiver].meter
         clock.seconds = max(clock.seconds, last_byte[receiver], first_byte[receiver] + net.transfer_s(size))
     return record
-
-
-def _close(protocol: Protocol[Any]) -> None:
-    """Close a generator, whatever it does about it: a crashed or corrupt party has no say any more."""
-    try:
-        protocol.close()
-    except Exception:  # noqa: BLE001, S110 - its last words change nothing for the others
-        pass

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 from mpc.errors import ParameterError
 from mpc.runtime.meter import Cost
 
-__all__ = ["Delivery", "Inbox", "Outbox", "Protocol", "RunResult", "check_outbox"]
+__all__ = ["Delivery", "Inbox", "Outbox", "Protocol", "RunResult", "check_outbox", "close_protocol"]
 
 T = TypeVar("T")
 
@@ -70,3 +70,11 @@ def check_outbox(me: int, outbox: object, known: Mapping[int, object]) -> Outbox
         if not isinstance(data, bytes):
             raise ParameterError(f"party {me} sends {type(data).__name__} to party {receiver}, not bytes")
     return outbox
+
+
+def close_protocol(protocol: Protocol[Any]) -> None:
+    """Close a generator, whatever it does about it: a crashed or corrupt party has no say any more."""
+    try:
+        protocol.close()
+    except Exception:  # its last words change nothing for the others
+        pass

@@ -1,0 +1,119 @@
+"""The secrets of one client in one run, and what two clients derive from each other's public keys."""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from hmac import compare_digest
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from mpc.errors import DecodeError
+from mpc.prg import Stream, encode_labels
+from mpc.secagg.messages import SHARE, Sealed
+from mpc.shamir import KEY_FIELD
+
+__all__ = [
+    "RunKeys",
+    "commit_seed",
+    "commit_share",
+    "is_seed",
+    "is_share",
+    "open_sealed",
+    "pair_key",
+    "public_of",
+    "seal",
+]
+
+# every channel key encrypts exactly one message, so the nonce may be constant
+_NONCE = bytes(12)
+
+
+@dataclass(frozen=True, slots=True)
+class RunKeys:
+    """Two X25519 keys and the own mask's seed; `mask` and `seed` are shared, so both are elements of
+    KEY_FIELD."""
+
+    channel: bytes = field(repr=False)
+    mask: bytes = field(repr=False)
+    seed: bytes = field(repr=False)
+
+    @classmethod
+    def generate(cls, stream: Stream) -> "RunKeys":
+        """Fresh keys for one run."""
+        mask, seed = (v.to_bytes(32, "big") for v in stream.integers_below(KEY_FIELD, 2))
+        return cls(stream.bytes(32), mask, seed)
+
+
+def public_of(private: bytes) -> bytes:
+    """The X25519 public key of 32 private bytes."""
+    key = X25519PrivateKey.from_private_bytes(private).public_key()
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def pair_key(private: bytes, public: bytes) -> bytes:
+    """The 32-byte secret that two key pairs agree on.
+
+    Raises: DecodeError for a public key of low order, which would make the secret known to everyone.
+    """
+    try:
+        return X25519PrivateKey.from_private_bytes(private).exchange(
+            X25519PublicKey.from_public_bytes(public)
+        )
+    except ValueError:
+        raise DecodeError("not a usable X25519 public key") from None
+
+
+def _channel(shared: bytes, context: bytes, dealer: int, holder: int) -> ChaCha20Poly1305:
+    key = Stream(shared, b"secagg channel").derive(context, dealer, holder).bytes(32)
+    return ChaCha20Poly1305(key)
+
+
+def seal(shared: bytes, context: bytes, dealer: int, holder: int, seed_share: int, key_share: int) -> Sealed:
+    """Encrypt two shares to their holder and commit to each."""
+    plain = seed_share.to_bytes(SHARE, "big") + key_share.to_bytes(SHARE, "big")
+    return Sealed(
+        _channel(shared, context, dealer, holder).encrypt(_NONCE, plain, context),
+        commit_share(context, dealer, holder, "seed", seed_share),
+        commit_share(context, dealer, holder, "key", key_share),
+    )
+
+
+def open_sealed(shared: bytes, context: bytes, dealer: int, holder: int, sealed: Sealed) -> tuple[int, int]:
+    """The two shares.
+
+    Raises: DecodeError when the ciphertext is not the dealer's, or the shares do not open their commitments.
+    """
+    try:
+        plain = _channel(shared, context, dealer, holder).decrypt(_NONCE, sealed.ciphertext, context)
+    except InvalidTag:
+        raise DecodeError("the shares do not decrypt") from None
+    seed_share, key_share = int.from_bytes(plain[:SHARE], "big"), int.from_bytes(plain[SHARE:], "big")
+    if not is_share(sealed.seed_commitment, context, dealer, holder, "seed", seed_share):
+        raise DecodeError("the share of the seed does not open its commitment")
+    if not is_share(sealed.key_commitment, context, dealer, holder, "key", key_share):
+        raise DecodeError("the share of the key does not open its commitment")
+    return seed_share, key_share
+
+
+def commit_share(context: bytes, dealer: int, holder: int, kind: str, share: int) -> bytes:
+    """A hash of one share: hiding, because a share is uniform to whoever may not know it."""
+    return sha256(b"EPPML secagg share" + encode_labels((context, dealer, holder, kind, share))).digest()
+
+
+def is_share(commitment: bytes, context: bytes, dealer: int, holder: int, kind: str, share: int) -> bool:
+    """Whether `share` is reduced and opens the commitment."""
+    return share < KEY_FIELD and compare_digest(
+        commit_share(context, dealer, holder, kind, share), commitment
+    )
+
+
+def commit_seed(context: bytes, client: int, seed: bytes) -> bytes:
+    """A hash of the own mask's seed, so that a wrong reconstruction is noticed."""
+    return sha256(b"EPPML secagg seed" + encode_labels((context, client, seed))).digest()
+
+
+def is_seed(commitment: bytes, context: bytes, client: int, seed: bytes) -> bool:
+    """Whether `seed` opens the commitment."""
+    return compare_digest(commit_seed(context, client, seed), commitment)

@@ -1,0 +1,79 @@
+"""Masks: keystreams added to a vector over the ring and to a vector over the field at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mpc.errors import ParameterError
+from mpc.prg import Stream
+from mpc.secagg.parameters import Parameters
+
+__all__ = ["Accumulator"]
+
+
+class Accumulator:
+    """A running sum over both domains, to which vectors and masks are added in any order.
+
+    >>> params = Parameters((1, 2, 3), 2, 2, dim=2, field_dim=1, field=97)
+    >>> total = Accumulator(params)
+    >>> total.add_mask(bytes(32), 1); total.add_vector(np.array([1, -1]), [5]); total.add_mask(bytes(32), -1)
+    >>> total.signed().tolist(), total.field
+    ([1, -1], [5])
+    """
+
+    __slots__ = ("_params", "field", "ring")
+
+    def __init__(self, params: Parameters) -> None:
+        self._params = params
+        self.ring: npt.NDArray[Any] = np.zeros(
+            params.dim, dtype=np.uint32 if params.modulus <= 1 << 32 else np.uint64
+        )
+        self.field: list[int] = [0] * params.field_dim
+
+    def add_vector(self, ring: npt.NDArray[Any], field: Sequence[int]) -> None:
+        """Add integers, signed or reduced.
+
+        Raises: ParameterError for wrong lengths or a type that is not an integer.
+        """
+        if ring.shape != self.ring.shape or ring.dtype.kind not in "iu" or len(field) != len(self.field):
+            raise ParameterError(
+                f"want {self.ring.size} integers and {len(self.field)} field elements, "
+                f"got {ring.dtype} of shape {ring.shape} and {len(field)}"
+            )
+        self.ring += ring.astype(self.ring.dtype)
+        self.field = [(a + b) % self._params.field for a, b in zip(self.field, field, strict=True)]
+
+    def add_mask(self, key: bytes, sign: int) -> None:
+        """Add (sign 1) or take away (sign -1) the mask that `key` expands to."""
+        stream = Stream(key, b"secagg mask").derive(self._params.context)
+        if self.ring.dtype == np.uint32:
+            stream.derive("ring").add_uint32(self.ring, subtract=sign < 0)
+        else:
+            stream.derive("ring").add_uint64(self.ring, subtract=sign < 0)
+        if self.field:
+            p = self._params.field
+            mask = stream.derive("field").integers_below(p, len(self.field))
+            self.field = [(a + sign * b) % p for a, b in zip(self.field, mask, strict=True)]
+
+    def add(self, other: "Accumulator") -> None:
+        """Add another sum."""
+        self.add_vector(other.ring, other.field)
+
+    def reduced(self) -> npt.NDArray[Any]:
+        """The ring part as residues below the modulus."""
+        bits = 8 * self.ring.itemsize
+        if self._params.modulus == 1 << bits:
+            return self.ring
+        low: npt.NDArray[Any] = self.ring & self.ring.dtype.type(self._params.modulus - 1)
+        return low
+
+    def signed(self) -> npt.NDArray[np.int64]:
+        """The ring part as the signed integers of smallest magnitude."""
+        if self._params.modulus == 1 << 64:
+            return self.ring.view(np.int64).copy()
+        half = self._params.modulus // 2
+        signed = self.reduced().astype(np.int64)
+        signed[signed >= half] -= self._params.modulus
+        return signed
