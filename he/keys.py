@@ -1,9 +1,9 @@
 """Paillier keys, textbook and Damgard-Jurik-Nielsen.
 
 A textbook ciphertext is (1 + mn) r^n mod n^2. In the DJN variant the key also holds h, of Jacobi symbol +1,
-and h_s = h^n mod n^2 replaces r^n by h_s^e for an exponent e of `exponent_bits` bits: half the bits of n by default, or
-fewer under a stronger assumption (docs/explain/paillier-parameters.md). The key carries h itself, the n-th
-root of h_s: the receiver computes h_s, so that h_s is an n-th residue needs no further proof.
+and h_s = h^n mod n^2 replaces r^n by h_s^e for an exponent e of `exponent_bits` bits: half the bits of n by
+default, or fewer under a stronger assumption (docs/explain/paillier-parameters.md). The key carries h itself,
+the n-th root of h_s: the receiver computes h_s, so that h_s is an n-th residue needs no further proof.
 
 Source: Paillier, Eurocrypt 1999; Damgard, Jurik and Nielsen, Int. J. Inf. Sec. 9 (2010), section 4.
 """

@@ -95,7 +95,7 @@ def _survivors(start: mpz) -> list[int]:
 
 
 def safe_prime(bits: int, stream: Stream) -> mpz:
-    """A random prime p = 2s + 1 with s prime, of exactly `bits` bits, the two highest of them set; p = 3 mod 4.
+    """A random prime p = 2s + 1 with s prime, of exactly `bits` bits, the two highest set; p = 3 mod 4.
 
     Candidates come from random windows of 2^15; the first hit of a window is taken. That is not uniform:
     primes after long gaps are likelier, which costs a fraction of a bit of min-entropy.

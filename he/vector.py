@@ -195,7 +195,7 @@ class EncryptedVector:
         starts = self._starts()
         if start * rows not in starts or stop * rows not in starts:
             raise ParameterError(
-                f"{self.packing.slots} values share a ciphertext: cut at multiples of that, or encrypt with slots=1"
+                f"{self.packing.slots} values share a ciphertext: cut at multiples of that, or use slots=1"
             )
         first, last = starts[start * rows], starts[stop * rows]
         segments = _cut(self.segments, start * rows, stop * rows)
@@ -265,7 +265,7 @@ class EncryptedVector:
             raise KeyMismatch("this private key does not belong to the vector's public key")
         if self.contributions < min_contributions:
             raise TooFewContributions(
-                f"a sum of {self.contributions} contributions is not decrypted: {min_contributions} are needed"
+                f"{self.contributions} contributions are not decrypted, {min_contributions} are needed"
             )
         plain = Decryptor(private).decrypt(self.ciphertexts, threads=threads, progress=progress)
         return self.unpack(plain)

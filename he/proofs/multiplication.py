@@ -46,7 +46,7 @@ class MultiplicationProof:
 
 
 def multiply_hidden(public: PublicKey, ciphertext: int, factor: int, stream: Stream) -> tuple[mpz, int]:
-    """An encryption of factor * plaintext that does not tell the factor, and its randomiser's opening."""
+    """An encryption of factor * plaintext that hides the factor, and its randomiser's opening."""
     (opening,) = encryptor(public).openings(1, stream)
     power = _secret_power(ciphertext, factor, public)
     return power * encryptor(public).images([opening])[0] % public.n_squared, opening
@@ -75,7 +75,7 @@ def prove_multiplication(
     context: bytes = b"",
     stream: Stream | None = None,
 ) -> MultiplicationProof:
-    """Prove that `product` = ciphertext^factor * image(product_opening), and `factor_ciphertext` holds `factor`.
+    """Prove that `product` = ciphertext^factor * image(product_opening), and `factor_ciphertext` has `factor`.
 
     Raises: ParameterError for a factor of magnitude n/2 or more.
     Leakage: statistical zero-knowledge (2^-128), in the random oracle model.
