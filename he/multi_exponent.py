@@ -128,5 +128,5 @@ def multi_exponent(bases: Sequence[int], exponents: Sequence[int], modulus: int)
 def _power(base: int, exponent: int, modulus: int) -> mpz:
     try:
         return powmod(mpz(base), mpz(exponent), modulus)
-    except ZeroDivisionError:
+    except (ValueError, ZeroDivisionError):  # the one from gmpy2 2.3 on, the other before
         raise ParameterError("a base under a negative exponent has no inverse") from None

@@ -186,7 +186,9 @@ class EncryptedVector:
             start, stop, step = key.indices(len(self))
             if step != 1:
                 raise ParameterError("a slice of an encrypted vector has step 1")
-            stop, shape = max(start, stop), (max(start, stop) - start, *self.shape[1:])
+            if stop <= start:
+                start = stop = 0
+            shape = (stop - start, *self.shape[1:])
         else:
             index = operator.index(key)
             if not -len(self) <= index < len(self):

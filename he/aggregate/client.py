@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from gmpy2 import mpz
 
 from he.aggregate.messages import Upload, signed_upload
 from he.aggregate.parameters import COORDINATOR, Parameters
@@ -31,6 +32,12 @@ def make_upload(
     Shapes: values [dim] integers, field_values [field_dim].
     Raises: ParameterError for inputs that do not fit.
     """
+    return _upload(me, params, identity, _plaintexts(me, params, values, field_values), randomness)
+
+
+def _plaintexts(
+    me: int, params: Parameters, values: npt.NDArray[np.int64], field_values: Sequence[int]
+) -> list[mpz]:
     if me not in params.clients:
         raise ParameterError(f"client {me} is not part of this aggregation")
     array = np.asarray(values)
@@ -41,11 +48,15 @@ def make_upload(
     residues = [int(v) for v in field_values]
     if len(residues) != params.field_dim or not all(0 <= v < params.field for v in residues):
         raise ParameterError(f"want {params.field_dim} residues below the field's prime")
+    return params.packing.pack(array, params.dim) + params.field_packing.pack(residues, params.field_dim)
+
+
+def _upload(
+    me: int, params: Parameters, identity: IdentityKey, messages: list[mpz], randomness: Stream | None
+) -> bytes:
     stream = randomness or Stream.from_os(b"paillier aggregation")
-    public = params.key.public
-    messages = params.packing.pack(array, params.dim) + params.field_packing.pack(residues, params.field_dim)
+    public, context = params.key.public, params.client_context(me)
     ciphertexts, openings = encryptor(public).encrypt_opened(messages, stream)
-    context = params.client_context(me)
     proof = prove_plaintexts(public, ciphertexts, messages, openings, context=context, stream=stream)
     return signed_upload(params, me, identity, Upload(tuple(ciphertexts), proof, b"")).to_bytes(public)
 
@@ -70,9 +81,10 @@ def client(
     Assumes: the dealer of the key was honest; fewer than `needed` members are corrupt; decisional composite
         residuosity and the exponent assumption of the key; identities belong to whom they are said to.
     """
-    upload = make_upload(me, params, identity, values, field_values, randomness=randomness)
-    return _send(upload)
+    return _run(me, params, identity, _plaintexts(me, params, values, field_values), randomness)
 
 
-def _send(upload: bytes) -> Protocol[None]:
-    yield {COORDINATOR: upload}
+def _run(
+    me: int, params: Parameters, identity: IdentityKey, messages: list[mpz], randomness: Stream | None
+) -> Protocol[None]:
+    yield {COORDINATOR: _upload(me, params, identity, messages, randomness)}

@@ -75,7 +75,7 @@ def prove_multiplication(
     context: bytes = b"",
     stream: Stream | None = None,
 ) -> MultiplicationProof:
-    """Prove that `product` = ciphertext^factor * image(product_opening), and `factor_ciphertext` has `factor`.
+    """Prove that `product` is ciphertext^factor * image(product_opening) for the hidden `factor`.
 
     Raises: ParameterError for a factor of magnitude n/2 or more.
     Leakage: statistical zero-knowledge (2^-128), in the random oracle model.
