@@ -11,7 +11,10 @@ def test_a_liar_stands_where_a_failing_row_meets_a_failing_column() -> None:
     sums = [
         opened(0, False, *range(1, 10)),
         *(opened(1, ok, *row) for ok, row in ((True, (1, 2, 3)), (False, (4, 5, 6)), (True, (7, 8, 9)))),
-        *(opened(2, ok, *column) for ok, column in ((True, (1, 4, 7)), (False, (2, 5, 8)), (True, (3, 6, 9)))),
+        *(
+            opened(2, ok, *column)
+            for ok, column in ((True, (1, 4, 7)), (False, (2, 5, 8)), (True, (3, 6, 9)))
+        ),
     ]
     assert _judge(sums) == ({5}, {5})
 
