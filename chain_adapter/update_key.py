@@ -36,7 +36,7 @@ def update_key(statement: NormBound, key: VerifierKey) -> KeyBlob:
         base.delta_g2.to_bytes(),
         [point.to_bytes() for point in base.ic],
         sigmas=[group.sigma_g2.to_bytes() for group in key.groups],
-        has_challenge=key.has_challenge,
+        has_challenge=key.challenges > 0,
         digest=key.digest,
         statement=constants,
     )

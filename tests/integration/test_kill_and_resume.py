@@ -12,7 +12,13 @@ from time import perf_counter
 import pytest
 
 from chain_adapter import Chain
-from chain_adapter.events import AggregateRecorded, ClientRejected, PlanRegistered, RewardClaimed, RoundCommitted
+from chain_adapter.events import (
+    AggregateRecorded,
+    ClientRejected,
+    PlanRegistered,
+    RewardClaimed,
+    RoundCommitted,
+)
 from fl.audit import audit_run
 
 KILLS = 20
