@@ -144,7 +144,7 @@ def test_addresses_carry_their_checksum() -> None:
     ):
         assert address_bytes(address) == address_bytes(address.lower())  # both from EIP-55 itself
         with pytest.raises(ParameterError, match="mistyped"):
-            address_bytes(address.replace("A", "a", 1))
+            address_bytes(address.replace("B", "b", 1))
     for bad in (
         "",
         "0x",
