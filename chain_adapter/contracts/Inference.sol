@@ -100,7 +100,7 @@ contract Inference is ReentrancyGuardTransient {
             (publics[1], publics[2]) = _halves(r.modelDigest);
             (publics[3], publics[4]) = _halves(r.inputDigest);
             (publics[5], publics[6]) = _halves(outputDigest);
-            VERIFIER.verify(key, publics, proof);
+            VERIFIER.verifyCommitted(key, publics, "", proof);
         }
         r.settled = true;
         emit InferenceAnswered(id, msg.sender, outputDigest, outputCid, proven);

@@ -26,7 +26,9 @@ library MerklePath {
         node = leaf;
         uint256 depth = path.length;
         for (uint256 level = 0; level < depth; ++level) {
-            node = (index & 1 == 0) ? nodeOf(node, path[level]) : nodeOf(path[level], node);
+            bytes32 sibling = path[level];
+            (bytes32 left, bytes32 right) = (index & 1 == 0) ? (node, sibling) : (sibling, node);
+            node = nodeOf(left, right);
             index >>= 1;
         }
         if (index != 0) revert IndexOutOfTree();
@@ -50,7 +52,14 @@ library MerklePath {
         return nodes[0];
     }
 
-    function nodeOf(bytes32 left, bytes32 right) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(bytes1(0x01), left, right));
+    /// @dev keccak256(0x01 || left || right) in free memory, without taking any of it: paths are hashed in every claim.
+    function nodeOf(bytes32 left, bytes32 right) internal pure returns (bytes32 node) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore8(free, 1)
+            mstore(add(free, 1), left)
+            mstore(add(free, 33), right)
+            node := keccak256(free, 65)
+        }
     }
 }

@@ -69,8 +69,10 @@ contract Rounds is EIP712 {
         keccak256("Update(bytes32 plan,uint64 round,address client,uint32 samples,bytes32 digest)");
     /// @dev `claimableAt` of a round that a dispute cancelled.
     uint32 private constant NEVER = type(uint32).max;
-    /// @dev In place of a skipped round's root; no tree has it.
-    bytes32 private constant SKIPPED = bytes32(type(uint256).max);
+    /// @dev In place of a root: the round may be committed (written when the round before is over, which pays for the storage word and
+    /// keeps the rounds in order), or was passed over. No tree has these roots.
+    bytes32 private constant OPEN = bytes32(uint256(1));
+    bytes32 private constant SKIPPED = bytes32(uint256(2));
 
     address private immutable REGISTRY;
     address private immutable REWARDS;
@@ -140,6 +142,7 @@ contract Rounds is EIP712 {
         if (msg.sender != REGISTRY) revert NotPeer();
         _schedules[plan] = Schedule(t.coordinator, start, t.collectSeconds, t.roundSeconds, t.rounds);
         _progress[plan] = Progress(t.minClients, t.challengeSeconds, 0, 0, 0, 0);
+        _rounds[plan][0].root = OPEN;
     }
 
     /// @notice Commit to the signed updates of a round: the Merkle root, and where the leaves are stored.
@@ -154,19 +157,21 @@ contract Rounds is EIP712 {
     ) external {
         Schedule memory s = _schedules[plan];
         if (msg.sender != s.coordinator) revert NotCoordinator();
-        if (root == 0 || count == 0) revert EmptyRoot();
-        if (round >= s.rounds || block.timestamp < _committableAt(s, round) || block.timestamp > _deadline(s, round)) {
-            revert WrongPhase();
-        }
+        if (uint256(root) <= uint256(SKIPPED) || count == 0) revert EmptyRoot();
+        if (block.timestamp < _committableAt(s, round) || block.timestamp > _deadline(s, round)) revert WrongPhase();
         Round storage r = _rounds[plan][round];
-        if (r.root != 0) revert AlreadyCommitted();
+        bytes32 found = r.root;
+        if (found != OPEN) {
+            if (found == 0) revert OutOfOrder();
+            revert AlreadyCommitted();
+        }
         r.root = root;
         emit RoundCommitted(plan, round, root, count, leavesCodec, leavesDigest);
     }
 
     /// @notice Put all leaves of a committed round on the chain's record, so that every client can build its own path.
     function publishLeaves(bytes32 plan, uint64 round, bytes32[] calldata leaves) external {
-        bytes32 root = _rounds[plan][round].root;
+        bytes32 root = rootOf(plan, round);
         if (root == 0 || leaves.length == 0) revert NotCommitted();
         if (MerklePath.rootOf(leaves) != root) revert WrongRoot();
         emit LeavesPublished(plan, round, leaves.length);
@@ -188,19 +193,17 @@ contract Rounds is EIP712 {
         if (msg.sender != s.coordinator) revert NotCoordinator();
         Progress memory p = _progress[plan];
         Round storage r = _rounds[plan][round];
-        if (r.root == 0) revert NotCommitted();
         _requireNext(s, p, round);
+        if (r.root == OPEN) revert NotCommitted();
         if (a.totalSamples == 0) revert NoSamples();
         if (a.commitmentSum.length == 0 || a.commitmentSum.length % 64 != 0) revert BadCommitmentSum();
         _include(r, a.included, p.minClients);
 
         uint32 claimableAt = uint32(block.timestamp + p.challengeSeconds);
-        r.totalSamples = a.totalSamples;
-        r.claimableAt = claimableAt;
+        (r.totalSamples, r.claimableAt) = (a.totalSamples, claimableAt);
         r.aggregateHash = keccak256(abi.encode(a));
-        p.next = uint16(round + 1);
         p.closedAt = claimableAt;
-        _progress[plan] = p;
+        _advance(plan, s, p);
         emit AggregateRecorded(
             plan, round, a.modelDigest, a.totalSamples, a.included, a.commitmentSum, a.modelCid, a.recordCid
         );
@@ -213,13 +216,12 @@ contract Rounds is EIP712 {
         if (msg.sender != s.coordinator) revert NotCoordinator();
         Progress memory p = _progress[plan];
         Round storage r = _rounds[plan][round];
-        if (r.root != 0) revert AlreadyCommitted();
-        if (block.timestamp < _committableAt(s, round)) revert WrongPhase();
         _requireNext(s, p, round);
+        if (r.root != OPEN) revert AlreadyCommitted();
+        if (block.timestamp < _committableAt(s, round)) revert WrongPhase();
         r.root = SKIPPED;
-        p.next = uint16(round + 1);
         ++p.unpaid;
-        _progress[plan] = p;
+        _advance(plan, s, p);
         emit RoundSkipped(plan, round, recordCid);
     }
 
@@ -246,7 +248,7 @@ contract Rounds is EIP712 {
     function cancel(bytes32 plan, uint64 round) external returns (bool voided) {
         if (msg.sender != DISPUTES) revert NotPeer();
         Round storage r = _rounds[plan][round];
-        if (r.root == 0 || r.root == SKIPPED) revert NotCommitted();
+        if (uint256(r.root) <= uint256(SKIPPED)) revert NotCommitted();
         bool recorded = r.claimableAt != 0;
         voided = r.claimableAt != NEVER && (!recorded || block.timestamp < r.claimableAt);
         if (voided) {
@@ -293,9 +295,9 @@ contract Rounds is EIP712 {
     }
 
     /// @notice The committed root, zero before the commit and for a skipped round.
-    function rootOf(bytes32 plan, uint64 round) external view returns (bytes32 root) {
+    function rootOf(bytes32 plan, uint64 round) public view returns (bytes32 root) {
         root = _rounds[plan][round].root;
-        if (root == SKIPPED) root = 0;
+        if (uint256(root) <= uint256(SKIPPED)) root = 0;
     }
 
     /// @notice Samples recorded and paid for, when claims open (zero: not recorded), and the first 128 leaves still to be paid.
@@ -358,9 +360,15 @@ contract Rounds is EIP712 {
         if (round < p.next) return r.root == SKIPPED ? Phase.Skipped : Phase.Recorded;
         if (p.abandonedAt != 0) return Phase.Cancelled;
         if (block.timestamp > _deadline(s, round)) return Phase.Expired;
-        if (r.root != 0) return Phase.Committed;
+        if (uint256(r.root) > uint256(SKIPPED)) return Phase.Committed;
         if (block.timestamp < _opensAt(s, round)) return Phase.Waiting;
         return block.timestamp < _committableAt(s, round) ? Phase.Collecting : Phase.Committable;
+    }
+
+    function _advance(bytes32 plan, Schedule memory s, Progress memory p) private {
+        ++p.next;
+        _progress[plan] = p;
+        if (p.next < s.rounds) _rounds[plan][p.next].root = OPEN;
     }
 
     function _requireNext(Schedule memory s, Progress memory p, uint64 round) private view {

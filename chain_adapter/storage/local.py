@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chain_adapter.errors import BlockCorrupt, BlockMissing, StorageFull
-from chain_adapter.storage.cid import DAG_PB, RAW, Cid, build_stream, links, profile_named
-from mpc.errors import DecodeError, ParameterError
+from chain_adapter.storage.cid import DAG_PB, Cid
+from chain_adapter.storage.unixfs import DEEPEST, build_stream, links, profile_named, read
+from mpc.errors import ParameterError
 
 __all__ = ["LocalStore"]
 
 PINS = "pins"
 BLOCKS = "blocks"
-DEEPEST = 8
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class LocalStore:
@@ -109,17 +109,7 @@ class LocalStore:
 
         Raises: DecodeError when it is no CID; BlockMissing; BlockCorrupt naming the block whose bytes were changed.
         """
-        return b"".join(self._read(Cid.parse(cid), DEEPEST))
-
-    def _read(self, cid: Cid, depth: int) -> Iterable[bytes]:
-        block = self.get_block(cid)
-        if cid.codec == RAW:
-            yield block
-            return
-        if depth == 0:
-            raise DecodeError(f"the tree under {cid} is deeper than {DEEPEST} levels")
-        for child in links(block):
-            yield from self._read(child, depth - 1)
+        return b"".join(read(Cid.parse(cid), self.get_block))
 
     def get_block(self, cid: Cid) -> bytes:
         """One block, verified. Raises: BlockMissing, BlockCorrupt."""
