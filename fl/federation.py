@@ -152,7 +152,7 @@ class Session:
     ) -> None:
         self.federation, self.directory, self.store, self.keys = federation, directory, store, keys
         self.members, self.deployment, self.plan = members, deployment, plan
-        self.publisher = Publisher(plan, federation.statement.dim, store, deployment)
+        self.publisher = Publisher(plan, federation.statement, keys.vk, store, deployment)
         self._test = _tensors(federation.dataset.test_x, federation.dataset.test_y)
         self.records: list[RoundRecord] = []
         for number in range(directory.rounds_done()):
