@@ -7,6 +7,7 @@ order        median, trimmed_mean, coordinate by coordinate
 """
 
 from mpc.protocols.comparison import less_than, reveal_less_than
+from mpc.protocols.dealer import dealer, receive_allotment
 from mpc.protocols.linear import inner_product, matrix_product, squared_norm
 from mpc.protocols.order import median, ranked_sum, trimmed_mean
 from mpc.protocols.product import product
@@ -15,6 +16,7 @@ from mpc.protocols.sum import private_sum
 
 __all__ = [
     "SealingKey",
+    "dealer",
     "inner_product",
     "less_than",
     "matrix_product",
@@ -22,6 +24,7 @@ __all__ = [
     "private_sum",
     "product",
     "ranked_sum",
+    "receive_allotment",
     "relay",
     "reveal_less_than",
     "squared_norm",

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from mpc.errors import DecodeError, FaultyParty, ParameterError
 from mpc.prg import Stream
+from mpc.runtime.bundles import bundle, unbundle
 from mpc.runtime.types import Inbox, Outbox, Protocol
 
 __all__ = ["SealingKey", "relay", "through_relay"]
@@ -86,7 +87,7 @@ def through_relay(
                 receiver: channels[receiver].encrypt(_nonce(number, me), data, b"")
                 for receiver, data in outbox.items()
             }
-            yield {via: _bundle(sealed)}
+            yield {via: bundle(sealed)}
             inbox = yield {}
             outbox = protocol.send(_unseal(number, via, channels, inbox))
     except StopIteration as stop:
@@ -109,26 +110,26 @@ def relay(parties: tuple[int, ...]) -> Generator[Outbox, Inbox, int]:
         sorted_out: dict[int, dict[int, bytes]] = {party: {} for party in parties}
         for sender, data in inbox.items():
             try:
-                bundle = _unbundle(data)
-                if sender in bundle or not set(bundle) <= set(parties):
+                addressed = unbundle(data)
+                if sender in addressed or not set(addressed) <= set(parties):
                     raise DecodeError("addresses nobody of this group")
             except DecodeError as error:
                 raise FaultyParty(sender, f"its bundle cannot be carried: {error}") from None
-            for receiver, sealed in bundle.items():
+            for receiver, sealed in addressed.items():
                 sorted_out[receiver][sender] = sealed
                 carried += 1
-        yield {party: _bundle(sealed) for party, sealed in sorted_out.items() if party in inbox}
+        yield {party: bundle(sealed) for party, sealed in sorted_out.items() if party in inbox}
 
 
 def _unseal(number: int, via: int, channels: Mapping[int, ChaCha20Poly1305], inbox: Inbox) -> Inbox:
     if via not in inbox:
         raise FaultyParty(via, "the relay brought nothing")
     try:
-        bundle = _unbundle(inbox[via])
+        brought = unbundle(inbox[via])
     except DecodeError as error:
         raise FaultyParty(via, f"its bundle cannot be read: {error}") from None
     opened = {}
-    for sender, sealed in bundle.items():
+    for sender, sealed in brought.items():
         try:
             opened[sender] = channels[sender].decrypt(_nonce(number, sender), sealed, b"")
         except (KeyError, InvalidTag):
@@ -139,23 +140,3 @@ def _unseal(number: int, via: int, channels: Mapping[int, ChaCha20Poly1305], inb
 def _nonce(number: int, sender: int) -> bytes:
     """One key serves both directions and all rounds: the sender and the round keep them apart."""
     return sender.to_bytes(4, "big") + number.to_bytes(8, "big")
-
-
-def _bundle(messages: Mapping[int, bytes]) -> bytes:
-    """party (4) | length (4) | bytes, in the order of the parties."""
-    return b"".join(
-        party.to_bytes(4, "big") + len(data).to_bytes(4, "big") + data
-        for party, data in sorted(messages.items())
-    )
-
-
-def _unbundle(data: bytes) -> dict[int, bytes]:
-    """Raises: DecodeError unless `_bundle` could have made it."""
-    messages: dict[int, bytes] = {}
-    last = -1
-    while data:
-        party, length = int.from_bytes(data[:4], "big"), int.from_bytes(data[4:8], "big")
-        if len(data) < 8 + length or party <= last:
-            raise DecodeError("truncated, or not in the order of the parties")
-        messages[party], data, last = data[8 : 8 + length], data[8 + length :], party
-    return messages

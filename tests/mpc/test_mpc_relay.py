@@ -12,8 +12,8 @@ from mpc.engine import Replicated
 from mpc.errors import DecodeError, FaultyParty, ParameterError
 from mpc.prg import Stream
 from mpc.protocols import SealingKey, product, relay, through_relay
-from mpc.protocols.relay import _bundle, _unbundle
 from mpc.runtime import Protocol, RunResult, run_local
+from mpc.runtime.bundles import bundle, unbundle
 
 PARTIES = (1, 2, 3)
 RELAY = 0
@@ -76,7 +76,7 @@ def test_the_relays_view_has_the_same_shape_for_all_inputs_and_looks_random() ->
         sealed
         for number in range(60)
         for m in run({1: 1, 2: 1, 3: 1}, session=b"chi %d" % number, salt=number).view(RELAY)
-        for sealed in _unbundle(m.data).values()
+        for sealed in unbundle(m.data).values()
     )
     counts = np.bincount(np.frombuffer(bodies, dtype=np.uint8), minlength=256)
     expected = len(bodies) / 256
@@ -116,11 +116,9 @@ def test_a_relay_that_replays_an_earlier_round_is_named() -> None:
 
 def test_a_relay_that_swaps_senders_is_named() -> None:
     def swap(n: int, to: int, data: bytes) -> bytes:
-        senders = _unbundle(data)
+        senders = unbundle(data)
         others = [me for me in PARTIES if me != to]
-        return _bundle(
-            dict(zip(others, [senders.get(other, b"") for other in reversed(others)], strict=True))
-        )
+        return bundle(dict(zip(others, [senders.get(other, b"") for other in reversed(others)], strict=True)))
 
     error = run({1: 2, 2: 3, 3: 4}, swap).errors[1]
     assert isinstance(error, FaultyParty) and error.party == RELAY
@@ -157,7 +155,7 @@ def test_keys_differ_by_session_and_stay_out_of_reprs() -> None:
 @given(st.binary(max_size=100))
 def test_bundles_have_one_encoding(data: bytes) -> None:
     try:
-        messages = _unbundle(data)
+        messages = unbundle(data)
     except DecodeError:
         return
-    assert _bundle(messages) == data
+    assert bundle(messages) == data

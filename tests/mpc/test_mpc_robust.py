@@ -11,6 +11,7 @@ from mpc.errors import NotEnoughParties, ParameterError, ProtocolError
 from mpc.field import FIELD61, PrimeField
 from mpc.polynomial import evaluate, interpolate, multiply
 from mpc.prg import Stream
+from mpc.reed_solomon import decode
 from mpc.shares import Share
 from mpc.threshold import Threshold
 
@@ -35,7 +36,7 @@ def test_any_tolerable_errors_are_corrected_and_named(
     wrong = data.draw(st.permutations(points))[:errors]
     for x in wrong:
         values[x] = (values[x] + data.draw(st.integers(1, p - 1))) % p
-    assert robust.decode(values, needed, p) == (message, tuple(sorted(wrong)))
+    assert decode(values, needed, p) == (message, tuple(sorted(wrong)))
 
 
 @given(st.integers(0, 1000))
@@ -43,15 +44,15 @@ def test_too_many_random_errors_are_noticed(seed: int) -> None:
     p = FIELD61.modulus
     values = dict(enumerate(Stream(seed.to_bytes(32, "big")).integers_below(p, 8), start=1))
     with pytest.raises(ProtocolError, match="are wrong"):
-        robust.decode(values, 3, p)
+        decode(values, 3, p)
 
 
 def test_degenerate_words() -> None:
-    assert robust.decode({1: 0, 2: 0, 3: 0}, 2, 97) == ([0, 0], ())
-    assert robust.decode({1: 0, 2: 0, 3: 0, 4: 5}, 2, 97) == ([0, 0], (4,))
-    assert robust.decode({5: 9}, 1, 97) == ([9], ())
+    assert decode({1: 0, 2: 0, 3: 0}, 2, 97) == ([0, 0], ())
+    assert decode({1: 0, 2: 0, 3: 0, 4: 5}, 2, 97) == ([0, 0], (4,))
+    assert decode({5: 9}, 1, 97) == ([9], ())
     with pytest.raises(NotEnoughParties):
-        robust.decode({1: 0}, 2, 97)
+        decode({1: 0}, 2, 97)
 
 
 def corrupted(share: Share, at: int) -> Share:
