@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chain_adapter.addresses import NOBODY, address_bytes
 from chain_adapter.contract_set import Contracts, word
 from chain_adapter.eip712 import Update
 from chain_adapter.errors import ChainError, TransactionReverted
+from chain_adapter.groth16_calldata import KeyBlob
+from chain_adapter.hashing import keccak256
 from chain_adapter.interface import artifact
 from chain_adapter.merkle import Member, MerkleTree, Path, member_leaf
 from chain_adapter.receipts import Receipt
 from chain_adapter.storage.cid import Cid
 from chain_adapter.terms import Terms
-from mpc.errors import ParameterError
+from mpc.errors import ParameterError, ProofRejected
 
 __all__ = ["Deployment", "bitmap", "members_tree"]
 
@@ -45,7 +48,7 @@ class Deployment(Contracts):
         names = artifact("PlanRegistry").interface.components("register", 1)
         arguments = (_bytes32(plan, "a plan's hash"), wanted.to_tuple(names), plan_cid, members_cid)
         receipt = self.act(
-            "PlanRegistry", "register", (plan,), arguments, wanted.deposit,
+            "PlanRegistry", "register", (plan,), arguments, wanted.deposit if wanted.token == NOBODY else 0,
             lambda: self.written("PlanRegistry", "PlanRegistered", plan),
         )  # fmt: skip
         registered = self.terms(plan)
@@ -62,6 +65,37 @@ class Deployment(Contracts):
             "Membership", "publishMembers", (plan,), (plan, rows), 0,
             lambda: self.written("Membership", "MembersPublished", plan),
         )  # fmt: skip
+
+    def approve(self, token: str, contract: str, amount: int) -> Receipt:
+        """Let one of the contracts take up to `amount` units of an ERC-20 token: needed before paying a plan in it."""
+        sender = self.chain.sender(self.account())
+        payload = keccak256(b"approve(address,uint256)")[:4] + word(self.addresses[contract]) + word(amount)
+        address_bytes(token)
+        return sender.send(f"{self.suite}:approve:{token}:{contract}:{amount}", token, payload)
+
+    def deploy_key(self, key: KeyBlob) -> str:
+        """Put a verifying key on the chain, once; its address. A plan names it by `key.key_hash`."""
+        receipt = self.chain.sender(self.account()).send(f"key:{key.key_hash.hex()}", None, key.creation_code)
+        if receipt.contract is None or keccak256(self.chain.code(receipt.contract)) != key.key_hash:
+            raise ChainError("the chain holds other bytes than the key that was sent")
+        return receipt.contract
+
+    def verify_proof(self, key: str, publics: Sequence[int], proof: bytes, commitments: bytes = b"") -> None:
+        """Let the chain check a Groth16 proof under the key at an address, for free.
+
+        Shapes: proof 256 bytes (A, B, C), or 320 (with Pi) beside 64 bytes for each commitment; a challenge is not among
+        the publics. Raises: ProofRejected; TransactionReverted when the key or a length is wrong.
+        """
+        arguments: tuple[Any, ...] = (key, list(publics), commitments, proof)
+        function = "verifyCommitted" if commitments else "verify"
+        if not commitments:
+            arguments = (key, list(publics), proof)
+        try:
+            self.ask("Groth16Verifier", function, *arguments)
+        except TransactionReverted as error:
+            if error.error == "BadProof":
+                raise ProofRejected("the proof does not verify on the chain") from error
+            raise
 
     def commit_round(self, plan: bytes, round: int, root: bytes, leaves_cid: str, count: int) -> Receipt:
         """Fix a round's updates: the root over their leaves. Once a round; another root is refused."""

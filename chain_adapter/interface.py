@@ -87,6 +87,10 @@ class Interface:
         """The field names of a struct argument, in the contract's order."""
         return self._function(function).components[position]
 
+    def kinds(self, function: str) -> tuple[str, ...]:
+        """The types of a function's arguments."""
+        return self._function(function).inputs
+
     def topic(self, event: str) -> bytes:
         """The first topic of an event's logs."""
         for topic, entry in self.events.items():
