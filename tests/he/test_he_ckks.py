@@ -1,4 +1,4 @@
-"""CKKS behind the vector interface; the error is measured, and the interface refuses what Paillier's refuses."""
+"""CKKS behind the vector interface: its error is measured, and it refuses what Paillier refuses."""
 
 import numpy as np
 import pytest
