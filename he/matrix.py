@@ -49,7 +49,11 @@ def matmul_left(matrix: npt.NDArray[Any], vector: EncryptedVector) -> EncryptedV
         raise ParameterError("rows share ciphertexts: encrypt with rows=True, or with slots=1")
     grown = _grown(vector, rows)
     columns = [vector.ciphertexts[j::width] for j in range(width)]
-    out = [multi_exponent(column, powers, vector.public.n_squared) for powers in rows for column in columns]
+    out = [
+        multi_exponent(column, powers, vector.public.n_squared, root=vector.public.n)
+        for powers in rows
+        for column in columns
+    ]
     shape = vector.shape[1:] if matrix.ndim == 1 else (len(rows), *vector.shape[1:])
     segments = merged((row,) * len(rows), vector.packing.slots)
     return replace(grown, ciphertexts=tuple(out), shape=shape, segments=segments)
@@ -73,6 +77,10 @@ def matmul_right(vector: EncryptedVector, matrix: npt.NDArray[Any]) -> Encrypted
     grown = _grown(vector, columns)
     flat = vector.ciphertexts
     groups = [flat[at : at + inner] for at in range(0, len(flat), inner)] if inner else []
-    out = [multi_exponent(group, powers, vector.public.n_squared) for group in groups for powers in columns]
+    out = [
+        multi_exponent(group, powers, vector.public.n_squared, root=vector.public.n)
+        for group in groups
+        for powers in columns
+    ]
     shape = vector.shape[:-1] + (() if matrix.ndim == 1 else (len(columns),))
     return replace(grown, ciphertexts=tuple(out), shape=shape, segments=merged((int(np.prod(shape)),), 1))

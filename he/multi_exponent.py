@@ -1,8 +1,9 @@
 """Products of powers: prod_i base_i ^ exponent_i, with signs, by Pippenger's buckets and one inversion."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-from gmpy2 import gcd, invert, mpz, powmod
+from gmpy2 import f_divmod, gcd, invert, mpz, powmod
 
 from mpc.errors import ParameterError
 
@@ -46,6 +47,14 @@ def multi_exponent_plain(bases: Sequence[int], exponents: Sequence[int], modulus
     )
 
 
+class Arithmetic(NamedTuple):
+    """A way to hold residues: how they enter, multiply and leave."""
+
+    enter: Callable[[int], Any]
+    multiply: Callable[[Any, Any], Any]
+    leave: Callable[[Any], mpz]
+
+
 def _window(terms: int, bits: int) -> int:
     """The bucket width for which `terms` exponents of `bits` bits cost the fewest multiplications."""
 
@@ -69,22 +78,48 @@ def _signed_digits(exponent: int, width: int, count: int) -> list[int]:
     return digits
 
 
-def _bucket_sum(buckets: list[mpz | None], modulus: int) -> mpz | None:
-    """prod_d buckets[d]^d with two multiplications a bucket."""
-    running: mpz | None = None
-    total: mpz | None = None
+def _plain(modulus: int) -> Arithmetic:
+    def multiply(a: mpz, b: mpz) -> mpz:
+        return a * b % modulus
+
+    return Arithmetic(mpz, multiply, mpz)
+
+
+def _in_digits(root: int) -> Arithmetic:
+    """Numbers mod root^2 as two digits in base root: a product costs about a fifth less."""
+    root = mpz(root)
+
+    def split(value: int) -> tuple[mpz, mpz]:
+        high, low = f_divmod(mpz(value), root)
+        return low, high
+
+    def multiply(a: tuple[mpz, mpz], b: tuple[mpz, mpz]) -> tuple[mpz, mpz]:
+        (a_low, a_high), (b_low, b_high) = a, b
+        carry, low = f_divmod(a_low * b_low, root)
+        return low, (a_low * b_high + a_high * b_low + carry) % root
+
+    return Arithmetic(split, multiply, lambda digits: digits[1] * root + digits[0])
+
+
+def _bucket_sum(buckets: list[Any], multiply: Callable[[Any, Any], Any]) -> Any:
+    """prod_d buckets[d]^d with two multiplications a bucket; None when all are empty."""
+    running = total = None
     for bucket in reversed(buckets[1:]):
         if bucket is not None:
-            running = bucket if running is None else running * bucket % modulus
+            running = bucket if running is None else multiply(running, bucket)
         if running is not None:
-            total = running if total is None else total * running % modulus
+            total = running if total is None else multiply(total, running)
     return total
 
 
-def multi_exponent(bases: Sequence[int], exponents: Sequence[int], modulus: int) -> mpz:
+def multi_exponent(
+    bases: Sequence[int], exponents: Sequence[int], modulus: int, *, root: int | None = None
+) -> mpz:
     """prod_i bases[i] ^ exponents[i] mod `modulus`, for exponents of any sign.
 
     Signed digits go to two sets of buckets, those with a minus to the denominator, which is inverted once.
+    With `root`, where modulus = root^2, the work is done in digits of base root and takes about a fifth less
+    time.
 
     Leakage: time and memory accesses depend on the exponents.
     Raises: ParameterError when lengths differ, or a base under a negative exponent has no inverse.
@@ -102,27 +137,29 @@ def multi_exponent(bases: Sequence[int], exponents: Sequence[int], modulus: int)
         return mpz(1) % modulus
     if len(bases) == 1:
         return _power(bases[0], powers[0], modulus)
+    arithmetic = _plain(modulus) if root is None else _in_digits(root)
+    multiply = arithmetic.multiply
+    terms = [arithmetic.enter(base) for base in bases]
     width = _window(len(bases), bits)
     count = bits // width + 1
     digits = [_signed_digits(abs(e), width, count) for e in powers]
-    numerator, denominator = mpz(1), mpz(1)
+    sides: list[Any] = [None, None]  # numerator and denominator, while they are 1
     for window in range(count - 1, -1, -1):
-        if window < count - 1:
-            numerator = powmod(numerator, 1 << width, modulus)
-            denominator = powmod(denominator, 1 << width, modulus)
-        over: list[mpz | None] = [None] * ((1 << (width - 1)) + 1)
-        under: list[mpz | None] = [None] * ((1 << (width - 1)) + 1)
-        for base, exponent, row in zip(bases, powers, digits, strict=True):
+        for _ in range(width):
+            sides = [None if side is None else multiply(side, side) for side in sides]
+        buckets: list[list[Any]] = [[None] * ((1 << (width - 1)) + 1) for _ in sides]
+        for term, exponent, row in zip(terms, powers, digits, strict=True):
             digit = row[window]
             if digit:
-                side, slot = (over if (digit > 0) == (exponent > 0) else under), abs(digit)
+                side, slot = buckets[(digit > 0) != (exponent > 0)], abs(digit)
                 held = side[slot]
-                side[slot] = mpz(base) if held is None else held * base % modulus
-        if (part := _bucket_sum(over, modulus)) is not None:
-            numerator = numerator * part % modulus
-        if (part := _bucket_sum(under, modulus)) is not None:
-            denominator = denominator * part % modulus
-    return numerator if denominator == 1 else numerator * _power(denominator, -1, modulus) % modulus
+                side[slot] = term if held is None else multiply(held, term)
+        for i, side in enumerate(buckets):
+            part = _bucket_sum(side, multiply)
+            if part is not None:
+                sides[i] = part if sides[i] is None else multiply(sides[i], part)
+    over, under = (mpz(1) if side is None else arithmetic.leave(side) for side in sides)
+    return over % modulus if under == 1 else over * _power(under, -1, modulus) % modulus
 
 
 def _power(base: int, exponent: int, modulus: int) -> mpz:

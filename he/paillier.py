@@ -221,5 +221,5 @@ class Decryptor:
             1 + w for w in Stream.from_os(b"fault check").integers_below(1 << FAULT_CHECK_BITS, len(plain))
         ]
         expected = sum(w * m for w, m in zip(weights, plain, strict=True)) % n
-        if self.residue(multi_exponent(ciphertexts, weights, n_squared)) != expected:
+        if self.residue(multi_exponent(ciphertexts, weights, n_squared, root=n)) != expected:
             raise ComputationFault("a decryption does not agree with its check")

@@ -96,7 +96,7 @@ def _batched(
     key: ThresholdKey, party: int, ciphertexts: Sequence[int], values: Sequence[int], context: bytes
 ) -> tuple[Transcript, mpz, mpz]:
     """The transcript so far, and x = prod c_j^(4 t_j), y = prod c_ij^(2 t_j) for its challenges t_j."""
-    size, n_squared = key.public.ciphertext_bytes, key.public.n_squared
+    size, n, n_squared = key.public.ciphertext_bytes, key.public.n, key.public.n_squared
     transcript = Transcript(b"he.partial")
     transcript.absorb(b"context", context)
     transcript.absorb(b"key", key.to_bytes())
@@ -106,8 +106,8 @@ def _batched(
     drawn = transcript.challenge_bytes(b"weights", len(values) * CHALLENGE_BITS // 8)
     step = CHALLENGE_BITS // 8
     weights = [int.from_bytes(drawn[at : at + step], "big") for at in range(0, len(drawn), step)]
-    x = powmod(multi_exponent(ciphertexts, weights, n_squared), 4, n_squared)
-    y = powmod(multi_exponent(values, weights, n_squared), 2, n_squared)
+    x = powmod(multi_exponent(ciphertexts, weights, n_squared, root=n), 4, n_squared)
+    y = powmod(multi_exponent(values, weights, n_squared, root=n), 2, n_squared)
     return transcript, x, y
 
 
@@ -215,7 +215,7 @@ def combine(
     scale = invert(mpz(4 * key.delta**2), n)
     plaintexts = []
     for values in zip(*(part.values for part in good), strict=True):
-        quotient, remainder = gmpy2.f_divmod(multi_exponent(values, powers, n_squared) - 1, n)
+        quotient, remainder = gmpy2.f_divmod(multi_exponent(values, powers, n_squared, root=n) - 1, n)
         if remainder:
             raise ProofRejected(
                 "the parts do not combine to a plaintext: the dealer's shares do not fit together"

@@ -24,7 +24,7 @@ from he.keys import PrivateKey, PublicKey
 from he.packing import Packing
 from he.paillier import Decryptor
 from he.vector import EncryptedVector
-from he.wire import int_bytes
+from he.wire import int_bytes, json_object
 from mpc.errors import DecodeError, ParameterError
 
 __all__ = [
@@ -56,18 +56,6 @@ def _integer(fields: dict[str, Any], name: str) -> mpz:
     return mpz(int.from_bytes(data, "big"))
 
 
-def _object(text: str) -> dict[str, Any]:
-    if len(text) > MAX_JSON:
-        raise DecodeError(f"a text of {len(text)} characters")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DecodeError(f"not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise DecodeError("not a JSON object")
-    return value
-
-
 def _public(fields: object, allow_insecure: bool) -> PublicKey:
     if not isinstance(fields, dict) or fields.get("kty") != "DAJ" or fields.get("alg") != "PAI-GN1":
         raise DecodeError("not a python-paillier public key")
@@ -83,7 +71,7 @@ def public_key_from_json(text: str, *, allow_insecure: bool = False) -> PublicKe
 
     Raises: DecodeError, InvalidKey, InsecureError.
     """
-    return _public(_object(text), allow_insecure)
+    return _public(json_object(text, MAX_JSON), allow_insecure)
 
 
 def public_key_to_json(key: PublicKey, kid: str = "EPPML") -> str:
@@ -96,7 +84,7 @@ def private_key_from_json(text: str, *, allow_insecure: bool = False) -> Private
 
     Raises: DecodeError, InvalidKey, InsecureError.
     """
-    fields = _object(text)
+    fields = json_object(text, MAX_JSON)
     if fields.get("kty") != "DAJ" or "pub" not in fields:
         raise DecodeError("not a python-paillier private key")
     p, q = sorted((_integer(fields, "p"), _integer(fields, "q")))
@@ -187,7 +175,7 @@ def numbers_from_json(text: str, public: PublicKey) -> Numbers:
 
     Raises: DecodeError; KeyMismatch; InvalidCiphertext; TrivialCiphertext.
     """
-    fields = _object(text)
+    fields = json_object(text, MAX_JSON)
     if "v" in fields:
         entries: object = [[fields["v"], fields.get("e")]]
     else:

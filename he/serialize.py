@@ -13,7 +13,7 @@ from gmpy2 import mpz
 
 from he.errors import WrongPassphrase
 from he.keys import PrivateKey, PublicKey
-from he.wire import MAX_INTEGER_BYTES, Reader, Writer
+from he.wire import MAX_INTEGER_BYTES, Reader, Writer, json_object
 from mpc.errors import DecodeError, ParameterError
 from mpc.prg import Stream
 
@@ -90,13 +90,8 @@ def _canonical(fields: dict[str, Any]) -> str:
 
 
 def _parse(text: str, kind: str, names: set[str]) -> dict[str, Any]:
-    if len(text) > MAX_JSON:
-        raise DecodeError(f"a key file of {len(text)} characters")
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DecodeError(f"not JSON: {error}") from None
-    if not isinstance(fields, dict) or set(fields) != names or fields["kind"] != kind:
+    fields = json_object(text, MAX_JSON)
+    if set(fields) != names or fields["kind"] != kind:
         raise DecodeError(f"this is not a key of the kind {kind}")
     return fields
 

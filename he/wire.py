@@ -1,13 +1,16 @@
 """Canonical bytes: fixed-width numbers, length-prefixed minimal integers, and a reader that bounds
 everything."""
 
+import json
+import re
 from collections.abc import Sequence
+from typing import Any
 
 from gmpy2 import mpz
 
 from mpc.errors import DecodeError
 
-__all__ = ["MAX_INTEGER_BYTES", "Reader", "Writer", "int_bytes"]
+__all__ = ["MAX_INTEGER_BYTES", "Reader", "Writer", "int_bytes", "json_object"]
 
 MAX_INTEGER_BYTES = 1 << 12
 """No number in a key or a proof is longer: 32,768 bits."""
@@ -16,6 +19,31 @@ MAX_INTEGER_BYTES = 1 << 12
 def int_bytes(value: int) -> bytes:
     """The minimal big-endian bytes of a number that is not negative; zero is no byte at all."""
     return int(value).to_bytes((value.bit_length() + 7) // 8, "big")
+
+
+MAX_NESTING = 8
+
+
+def json_object(text: str, limit: int) -> dict[str, Any]:
+    """The JSON object that `text` spells.
+
+    Raises: DecodeError for anything else, for more than `limit` characters, and for deep nesting: the parser
+        recurses on the C stack, where Python's recursion limit may not protect it.
+    """
+    if len(text) > limit:
+        raise DecodeError(f"a text of {len(text)} characters where at most {limit} are allowed")
+    depth = 0
+    for token in re.findall(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', text):
+        depth += 0 if token[0] == '"' else 1 if token in "[{" else -1
+        if depth > MAX_NESTING:
+            raise DecodeError("JSON nested too deeply")
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise DecodeError(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise DecodeError("not a JSON object")
+    return value
 
 
 class Writer:

@@ -92,6 +92,10 @@ def verify_plaintexts(
     transcript = start(PROTOCOL, public, context, ciphertexts)
     absorb_all(transcript, public, b"first", [proof.first])
     challenges = draw(transcript, len(ciphertexts))
-    right = proof.first * multi_exponent(ciphertexts, challenges, public.n_squared) % public.n_squared
+    right = (
+        proof.first
+        * multi_exponent(ciphertexts, challenges, public.n_squared, root=public.n)
+        % public.n_squared
+    )
     if group.hide(proof.message, proof.opening) != right:
         raise ProofRejected("knowledge of the plaintexts is not shown")

@@ -79,7 +79,7 @@ def _branches(public: PublicKey, bit: mpz) -> tuple[mpz, mpz]:
 
 def _total(public: PublicKey, ciphertext: int, low: int, bits: tuple[mpz, ...]) -> mpz:
     """What encrypts zero if the bits add up to the plaintext minus low."""
-    below = multi_exponent(bits, [-(1 << i) for i in range(len(bits))], public.n_squared)
+    below = multi_exponent(bits, [-(1 << i) for i in range(len(bits))], public.n_squared, root=public.n)
     return ciphertext * (1 - low % public.n * public.n) % public.n_squared * below % public.n_squared
 
 

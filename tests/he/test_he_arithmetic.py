@@ -103,6 +103,18 @@ def test_pippenger_agrees_with_its_plain_twin(terms: list[tuple[int, int]], bits
     assert got == prod(pow(b, e, modulus) for b, e in zip(bases, exponents, strict=True)) % modulus
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    root=st.sampled_from([2**61 - 1, 10**9 + 7]),
+    terms=st.lists(st.tuples(st.integers(1, 10**40), st.integers(-(2**40), 2**40)), max_size=12),
+)
+def test_pippenger_in_digits_agrees_with_itself(root: int, terms: list[tuple[int, int]]) -> None:
+    bases = [base for base, _ in terms if base % root]
+    exponents = [e for base, e in terms if base % root]
+    plain = multi_exponent(bases, exponents, root * root)
+    assert multi_exponent(bases, exponents, root * root, root=root) == plain
+
+
 def test_pippenger_names_its_errors() -> None:
     with pytest.raises(ParameterError, match="2 bases but 1"):
         multi_exponent([2, 3], [1], 7)
