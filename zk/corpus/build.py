@@ -1,6 +1,7 @@
 """Write the corpus anew from valid files of snarkjs, ZoKrates and our own.
 
-`python -m zk.corpus.build FOLDER > groth16.v1.json` is deterministic: the same files in FOLDER give the same bytes, which a test compares with what is shipped.
+`python -m zk.corpus.build FOLDER > groth16.v1.json` is deterministic: the same files in FOLDER give the same bytes,
+which a test compares with what is shipped.
 """
 
 import json
