@@ -151,7 +151,9 @@ def load(path: Path, statement: Provable) -> Keys:
     header = json.loads(data[start + 8 : start + 8 + size])
     r1cs, program = statement.circuit()
     if header.get("circuit") != r1cs.digest.hex() or header.get("challenges") != program.challenges:
-        raise DecodeError(f"{path.name} holds the keys of another circuit or version; delete it to make new keys")
+        raise DecodeError(
+            f"{path.name} holds the keys of another circuit or version; delete it to make new keys"
+        )
     first = start + 8 + size
     return _assemble(header, r1cs, memoryview(data)[first + -first % _ALIGN :])
 

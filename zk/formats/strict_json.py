@@ -11,12 +11,13 @@ from typing import Any, NoReturn
 
 from mpc.errors import DecodeError
 
-__all__ = ["decimal", "fields", "hexadecimal", "items", "parse"]
+__all__ = ["decimal", "fields", "hex_bytes", "hexadecimal", "items", "parse"]
 
 MAX_BYTES = 64 * 2**20
 MAX_DECIMAL_DIGITS = 77
 _DECIMAL = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 _HEXADECIMAL = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
+_HEX_DIGITS = set("0123456789abcdef")
 _SMALL_INT = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 
 
@@ -87,6 +88,19 @@ def hexadecimal(value: object, modulus: int, what: str) -> int:
     if not _HEXADECIMAL.fullmatch(value):
         raise DecodeError(f"{what} is not 0x and 64 lower-case hexadecimal digits: {value[:32]!r}")
     return _below(int(value, 16), modulus, what)
+
+
+def hex_bytes(value: object, what: str, size: int) -> bytes:
+    """The `size` bytes that lower-case hexadecimal text spells.
+
+    Raises: DecodeError for anything else.
+
+    >>> hex_bytes("0aff", "x", 2)
+    b'\\n\\xff'
+    """
+    if not isinstance(value, str) or len(value) != 2 * size or not set(value) <= _HEX_DIGITS:
+        raise DecodeError(f"{what} must be {2 * size} lower-case hexadecimal digits")
+    return bytes.fromhex(value)
 
 
 def _below(number: int, modulus: int, what: str) -> int:
