@@ -1,0 +1,51 @@
+"""Updates in the clear: what federated learning without secure aggregation does.
+
+Leakage: the coordinator sees every update. The commitments still bind each client to what it proved.
+"""
+
+import numpy as np
+
+from fl.aggregate.contribution import Contribution
+from fl.setting import COORDINATOR, RoundSetting
+from fl.sums import Sum
+from mpc.runtime import Protocol
+from mpc.secagg import IdentityKey
+from zk.field import R
+
+__all__ = ["Plain"]
+
+_SCALAR = 32
+
+
+class Plain:
+    """The baseline of every comparison."""
+
+    def client(
+        self,
+        setting: RoundSetting,
+        index: int,
+        identity: IdentityKey,
+        session: bytes,
+        group: tuple[int, ...],
+        contribution: Contribution,
+    ) -> Protocol[None]:
+        blinding = b"".join(scalar.to_bytes(_SCALAR, "big") for scalar in contribution.blinding)
+        yield {COORDINATOR: contribution.values.astype("<i8").tobytes() + blinding}
+
+    def coordinator(self, setting: RoundSetting, session: bytes, group: tuple[int, ...]) -> Protocol[Sum]:
+        dim, chunks = setting.statement.dim, setting.statement.chunks
+        inbox = yield {}
+        total = np.zeros(dim, dtype=np.int64)
+        blinding = [0] * chunks
+        included = []
+        for client in group:
+            message = inbox.get(client, b"")
+            if len(message) != 8 * dim + _SCALAR * chunks:
+                continue
+            total += np.frombuffer(message, dtype="<i8", count=dim)
+            for chunk in range(chunks):
+                start = 8 * dim + _SCALAR * chunk
+                scalar = int.from_bytes(message[start : start + _SCALAR], "big")
+                blinding[chunk] = (blinding[chunk] + scalar) % R
+            included.append(client)
+        return Sum(total, blinding, tuple(included))

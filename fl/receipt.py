@@ -1,0 +1,139 @@
+"""The privacy receipt: what really ran, with which keys and parameters, and who saw what.
+
+It is written from the objects that did the work, not from the plan alone, so that a mode that gives something up
+cannot leave it out.
+"""
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from fl.aggregate.secagg import sum_parameters
+from fl.record import RoundRecord
+from fl.rundir import RunDirectory
+from zk import backends
+
+if TYPE_CHECKING:
+    from fl.federation import Session
+
+__all__ = ["write_receipt"]
+
+_PACKAGES = ("eppml", "numpy", "gmpy2", "cryptography", "mclbn256", "py-ecc", "torch", "pyrevm", "web3")
+
+
+def write_receipt(directory: RunDirectory, session: "Session") -> None:
+    """Write receipt.json."""
+    plan, statement = session.plan, session.federation.statement
+    ledger = "embedded" if session.deployment.chain.is_embedded else "a chain behind a URL"
+    terms = plan.terms
+    insecure = [
+        "The proof system's keys come from a single-party setup on this machine: whoever kept its randomness "
+        "could forge proofs and open commitments to other updates. A ceremony of several parties removes that trust."
+    ]
+    if terms.aggregation.mode == "plain":
+        insecure.append("Aggregation ran in the clear: the coordinator saw every update.")
+    insecure.append(
+        "One machine played every party: what is written here about who saw what holds between machines, "
+        "not against whoever controls this one."
+    )
+    directory.write_json(
+        "receipt.json",
+        {
+            "format": "eppml-receipt-1",
+            "plan_hash": plan.hash.hex(),
+            "setup": {"kind": "single-party", "warning": insecure[0]},
+            "aggregation": _aggregation(session),
+            "keys": _keys(session),
+            "who_saw_what": _views(terms.aggregation.mode, terms.aggregation.min_clients, session.records),
+            "privacy": {
+                "epsilon": None,
+                "statement": "No differential privacy in this run: the model and every opened sum are exact, and a sum "
+                "of few updates can still reveal something about one of them.",
+            },
+            "opened_sums": [
+                {
+                    "round": record.round,
+                    "stage": opened.stage,
+                    "clients": len(opened.included),
+                    "matches": opened.matches,
+                }
+                for record in session.records
+                for opened in record.opened
+            ],
+            "proven": f"Every update in a sum is {statement.dim} integers of {statement.bits} bits whose Euclidean norm is "
+            "within the plan's bound, and the sum is the sum of exactly those updates. Nothing is proven about the "
+            "data an update was trained on.",
+            "backends": {
+                "zk": backends.get().name,
+                "ledger": ledger,
+            },
+            "randomness": "Secrets: 32-byte roots from the operating system, expanded with AES-256-CTR per purpose. "
+            "Training order and initial weights: a public seed tree.",
+            "versions": {"python": platform.python_version()}
+            | {p: v for p in _PACKAGES if (v := _version(p))},
+            "insecure": insecure,
+        },
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _aggregation(session: "Session") -> dict[str, Any]:
+    terms = session.plan.terms.aggregation
+    if terms.mode == "plain":
+        return {"mode": "plain", "parameters": [], "justification": "Nothing is hidden from the coordinator."}
+    everyone = tuple(range(1, len(session.plan.members) + 1))
+    statement = session.federation.statement
+    chosen = sum_parameters(everyone, terms, statement.dim, statement.chunks, session.plan.hash)
+    return {
+        "mode": "secagg",
+        "parameters": [
+            {
+                "clients": len(everyone),
+                "degree": chosen.degree,
+                "threshold": chosen.threshold,
+                "modulus": chosen.modulus,
+            }
+        ],
+        "justification": chosen.justification,
+    }
+
+
+def _keys(session: "Session") -> list[dict[str, Any]]:
+    return [
+        {"what": "update proofs", "algorithm": "commit-and-prove Groth16 over alt_bn128", "bits": 254},
+        {"what": "update signatures", "algorithm": "ECDSA over secp256k1, EIP-712", "bits": 256},
+        {"what": "identities", "algorithm": "Ed25519", "bits": 256},
+        {"what": "pairwise keys and masks", "algorithm": "X25519, AES-256-CTR", "bits": 256},
+        {"what": "circuit", "algorithm": session.federation.statement.digest().hex(), "bits": 256},
+    ]
+
+
+def _views(mode: str, min_clients: int, records: Sequence[RoundRecord]) -> list[dict[str, str]]:
+    searched = [record.round for record in records if any(opened.stage for opened in record.opened)]
+    sums = f"one sum a round, over at least {min_clients} updates"
+    if searched:
+        where = ", ".join(map(str, searched))
+        sums += f"; in round {where} also the sums of the rows and columns of a grid, to find out who lied"
+    coordinator = "every update" if mode == "plain" else sums
+    return [
+        {
+            "who": "coordinator",
+            "what": f"{coordinator}; who took part, with how many samples, and who dropped out",
+        },
+        {"who": "each client", "what": "its own data and update, and every round's model"},
+        {
+            "who": "anybody (ledger and block store)",
+            "what": "the opened sums and models, blinded commitments, proofs, signatures, sample counts, rewards",
+        },
+        {
+            "who": "nobody",
+            "what": "a client's data" + ("" if mode == "plain" else ", or one client's update"),
+        },
+    ]

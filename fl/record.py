@@ -1,0 +1,99 @@
+"""The public record of a round: what an auditor reads, the same bytes however often a round is repeated.
+
+Everything in it is determined by the plan, the seed and the members' secrets; times and costs are kept apart, in the
+run directory. The record lies in block storage and its CID on the ledger.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mpc.errors import DecodeError
+
+__all__ = ["ClientRecord", "OpenedRecord", "RoundRecord"]
+
+_FORMAT = "eppml-round-1"
+_MAX_BYTES = 32 << 20
+STATUSES = ("included", "rejected", "unsummed", "missing", "excluded")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRecord:
+    """One member's part: `status` is included (in the sum), unsummed (accepted, but dropped out of the sum), rejected,
+    missing (sent nothing) or excluded (rejected for certain in an earlier round). `update` is the CID of its message.
+    A rejection that is not `certain` is a suspicion from group tests; the client may take part again."""
+
+    client: int
+    address: str
+    status: str
+    update: str = ""
+    reason: str = ""
+    detail: str = ""
+    certain: bool = True
+    reward: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRecord:
+    """A sum that was opened, over whom, and whether it matched their commitments."""
+
+    stage: int
+    group: tuple[int, ...]
+    included: tuple[int, ...]
+    matches: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRecord:
+    """One round. `total` (CID of the opened sum, little-endian int64) and `root` are empty when nothing was summed."""
+
+    plan: str
+    round: int
+    clients: tuple[ClientRecord, ...]
+    opened: tuple[OpenedRecord, ...]
+    leaves: str
+    root: str
+    total: str
+    blinding: tuple[str, ...]
+    commitment_sum: str
+    total_samples: int
+    previous_model: str
+    model: str
+    accuracy: float
+    loss: float
+
+    @property
+    def included(self) -> tuple[int, ...]:
+        return tuple(client.client for client in self.clients if client.status == "included")
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def to_bytes(self) -> bytes:
+        body = {"format": _FORMAT, **self.as_dict()}
+        return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "RoundRecord":
+        """Raises: DecodeError unless `data` is one canonical record."""
+        if len(data) > _MAX_BYTES:
+            raise DecodeError("a round record is too long")
+        try:
+            body: dict[str, Any] = json.loads(data)
+            if body.pop("format", None) != _FORMAT:
+                raise DecodeError(f"not an {_FORMAT} document")
+            clients = tuple(ClientRecord(**client) for client in body.pop("clients"))
+            opened = tuple(
+                OpenedRecord(
+                    o.pop("stage"), tuple(o.pop("group")), tuple(o.pop("included")), o.pop("matches")
+                )
+                for o in body.pop("opened")
+            )
+            blinding = tuple(body.pop("blinding"))
+            record = cls(clients=clients, opened=opened, blinding=blinding, **body)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise DecodeError(f"malformed round record: {error}") from error
+        if record.to_bytes() != data:
+            raise DecodeError("the round record's bytes are not canonical")
+        return record

@@ -1,0 +1,217 @@
+"""The coordinator's part of a round: check every update, take the sum, and find out who lied about it.
+
+updates in -> signatures and proofs checked -> sum over the accepted -> does it match the commitments?
+                    |                                                     | yes: done
+                    v                                                     | no: rows and columns of a grid
+                rejected, named                                           v
+                                                        suspects named, best set of matching groups is the sum
+"""
+
+import hashlib
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl.aggregate import mode_of
+from fl.checks import Reason, Rejection, check_updates
+from fl.groups import grid
+from fl.setting import RoundSetting
+from fl.sums import CallJudge, Sum, SumCall
+from fl.update import SignedUpdate
+from mpc.errors import ProofRejected, ProtocolError
+from mpc.runtime import Inbox, Outbox, Protocol
+from zk.field import R
+from zk.statements import UpdateProof
+
+__all__ = ["Opened", "RoundOutcome", "coordinator_round"]
+
+_MAX_GRIDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One sum that was opened: over whom, and whether it matched the commitments of those it included."""
+
+    stage: int
+    group: tuple[int, ...]
+    included: tuple[int, ...]
+    matches: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoundOutcome:
+    """What a round came to. `total` and `blinding` are None when no sum could be trusted."""
+
+    updates: dict[int, SignedUpdate]
+    rejected: dict[int, Rejection]
+    included: tuple[int, ...]
+    total: NDArray[np.int64] | None
+    blinding: list[int] | None
+    opened: tuple[Opened, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def coordinator_round(setting: RoundSetting, beacon: bytes) -> Generator[Outbox, Inbox, RoundOutcome]:
+    """The coordinator's side of one round, for any network that carries protocols.
+
+    `beacon` (32 bytes) places the clients in the grids of a search. Between machines draw it after the updates are in,
+    so that nobody can choose where to stand; a simulation takes it from its seed, so that runs repeat.
+
+    Leakage: see the aggregation mode; when a sum does not match, also the sums of the rows and columns in `opened`.
+    Assumes: for blame by groups, see `fl.groups`.
+    """
+    inbox = yield {}
+    clock = perf_counter()
+    updates, rejected = check_updates(setting, inbox)
+    seconds = {"verify": perf_counter() - clock}
+    accepted = tuple(index for index in sorted(updates) if index not in rejected)
+    clock = perf_counter()
+    sums = _Sums(setting, updates)
+    yield from sums.take(SumCall(0, (accepted,)) if accepted else SumCall(0))
+    suspects: dict[int, Rejection] = {}
+    if sums.opened and not sums.opened[0].matches:
+        suspects = yield from _find_liars(setting, sums, sums.opened[0].included, beacon)
+    yield from sums.finish(setting.members)
+    seconds["aggregate"] = perf_counter() - clock
+    included, total, blinding = sums.best()
+    return RoundOutcome(
+        updates=updates,
+        rejected=rejected | suspects,
+        included=included,
+        total=total,
+        blinding=blinding,
+        opened=tuple(sums.opened),
+        seconds=seconds,
+    )
+
+
+class _Sums:
+    """The sums of one round: calls them, keeps what was opened, and judges itself as clients will."""
+
+    def __init__(self, setting: RoundSetting, updates: Mapping[int, SignedUpdate]) -> None:
+        self._setting = setting
+        self._commitments = {
+            index: UpdateProof.from_bytes(update.proof).commitment for index, update in updates.items()
+        }
+        self._judge = CallJudge(setting.plan.terms.aggregation.min_clients)
+        self._results: list[tuple[Opened, Sum]] = []
+
+    @property
+    def opened(self) -> list[Opened]:
+        return [opened for opened, _ in self._results]
+
+    def would_admit(self, *calls: SumCall) -> bool:
+        return self._judge.would_admit(*calls)
+
+    def take(self, call: SumCall) -> Generator[Outbox, Inbox, None]:
+        """Open the sums of one call; a group that falls below its threshold opens nothing."""
+        if not call.groups or not self._judge.would_admit(call):
+            return
+        self._judge.admit(call)
+        setting = self._setting
+        yield {client: call.to_bytes() for group in call.groups for client in group}
+        mode = mode_of(setting.plan)
+        servers = {
+            group: mode.coordinator(setting, call.session(setting.plan_hash, setting.number, place), group)
+            for place, group in enumerate(call.groups)
+        }
+        for group, outcome in (yield from _side_by_side(servers)).items():
+            if outcome is None or len(outcome.included) < setting.plan.terms.aggregation.min_clients:
+                continue
+            matches = self._matches(outcome)
+            self._results.append((Opened(call.stage, group, outcome.included, matches), outcome))
+
+    def _matches(self, outcome: Sum) -> bool:
+        statement, key = self._setting.statement, self._setting.key
+        combined = statement.combine([self._commitments[index] for index in outcome.included])
+        try:
+            statement.open_sum(key, combined, outcome.total, outcome.blinding)
+        except ProofRejected:
+            return False
+        return True
+
+    def finish(self, members: Mapping[int, object]) -> Generator[Outbox, Inbox, None]:
+        """Tell everybody that the round is over."""
+        yield {index: SumCall(0).to_bytes() for index in members}
+
+    def best(self) -> tuple[tuple[int, ...], NDArray[np.int64] | None, list[int] | None]:
+        """The matching sums of the stage that includes most clients, added up."""
+        stages: dict[int, list[Sum]] = {}
+        for opened, outcome in self._results:
+            if opened.matches:
+                stages.setdefault(opened.stage, []).append(outcome)
+        if not stages:
+            return (), None, None
+        chosen = max(stages.values(), key=lambda sums: sum(len(s.included) for s in sums))
+        included = tuple(sorted(index for s in chosen for index in s.included))
+        blinding = [sum(scalars) % R for scalars in zip(*(s.blinding for s in chosen), strict=True)]
+        total: NDArray[np.int64] = np.sum([s.total for s in chosen], axis=0, dtype=np.int64)
+        return included, total, blinding
+
+
+def _find_liars(
+    setting: RoundSetting, sums: _Sums, clients: tuple[int, ...], beacon: bytes
+) -> Generator[Outbox, Inbox, dict[int, Rejection]]:
+    """Sums over rows and columns of up to two grids; who is left without a matching sum in a failing line is suspect."""
+    for number in range(_MAX_GRIDS):
+        seed = hashlib.sha256(b"eppml/grid/1" + bytes([number]) + beacon).digest()
+        lines = grid(clients, setting.plan.terms.aggregation.min_clients, seed)
+        if lines is None:
+            break
+        rows, columns = (SumCall(1 + 2 * number + way, tuple(line)) for way, line in enumerate(lines))
+        if not sums.would_admit(rows, columns):
+            break
+        yield from sums.take(rows)
+        yield from sums.take(columns)
+        suspects, convicted = _judge(sums.opened)
+        if suspects == convicted:
+            break
+    suspects, convicted = _judge(sums.opened)
+    certain = "what it added to the sums is not what it committed to"
+    unsure = "in no group whose sum matched, and not told apart from another suspect"
+    return {
+        index: Rejection(
+            Reason.MISMATCH, certain if index in convicted else unsure, certain=index in convicted
+        )
+        for index in sorted(suspects)
+    }
+
+
+def _judge(opened: Sequence[Opened]) -> tuple[set[int], set[int]]:
+    """Suspects, and those of them who stand alone among cleared clients in some sum that did not match.
+
+    A client that dropped out of its row and its column is neither cleared nor suspect.
+    """
+    cleared = {client for o in opened if o.matches for client in o.included}
+    left = [(o.stage, set(o.included) - cleared) for o in opened if not o.matches]
+    suspects = {client for stage, clients in left if stage for client in clients}
+    return suspects, {
+        client for _, clients in left if len(clients) == 1 for client in clients if client in suspects
+    }
+
+
+def _side_by_side(
+    servers: Mapping[tuple[int, ...], Protocol[Sum]],
+) -> Generator[Outbox, Inbox, dict[tuple[int, ...], Sum | None]]:
+    """Run the servers of disjoint groups in lockstep; None for a sum that could not be completed."""
+    results: dict[tuple[int, ...], Sum | None] = {}
+    inboxes: dict[tuple[int, ...], Inbox | None] = dict.fromkeys(servers)
+    while live := [group for group in servers if group not in results]:
+        outbox: Outbox = {}
+        for group in live:
+            inbox = inboxes[group]
+            try:
+                outbox |= next(servers[group]) if inbox is None else servers[group].send(inbox)
+            except StopIteration as stop:
+                results[group] = stop.value
+            except ProtocolError:
+                results[group] = None
+        if len(results) == len(servers):
+            break
+        arrived = yield outbox
+        for group in live:
+            inboxes[group] = {client: data for client, data in arrived.items() if client in group}
+    return results

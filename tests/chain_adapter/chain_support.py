@@ -1,0 +1,31 @@
+"""A small plan with five clients, shared by the tests of this folder."""
+
+from chain_adapter import LocalSigner, Member, MerkleTree, Update, cid_of
+from chain_adapter.deployment import Deployment
+from chain_adapter.merkle import update_digest, update_leaf
+
+PLAN = bytes([7]) * 32
+COORDINATOR = LocalSigner(bytes([1]) * 32)
+CLIENTS = [LocalSigner(bytes([i + 2]) * 32) for i in range(5)]
+MEMBERS = [Member(c.address, bytes([i]) * 32, 10 + i) for i, c in enumerate(CLIENTS)]
+UPDATES = [Update(PLAN, 0, c.address, 10 + i, update_digest(b"c%d" % i, b"p")) for i, c in enumerate(CLIENTS)]
+TREE = MerkleTree([update_leaf(u) for u in UPDATES])
+LEAVES = cid_of(b"leaves")
+
+
+def run_round(deployment: Deployment) -> list[bytes]:
+    """One whole plan of one round; the transactions' hashes."""
+    receipts = [
+        deployment.register_plan(
+            PLAN, plan_cid=cid_of(b"plan"), key_hash=bytes(32), members=MEMBERS, rounds=1, min_clients=2,
+            reward_per_round=1000,
+        ),
+        deployment.commit_round(PLAN, 0, TREE.root, LEAVES, len(UPDATES)),
+        deployment.reject(PLAN, 0, UPDATES[4].client, 1, cid_of(b"evidence")),
+        deployment.record_aggregate(
+            PLAN, 0, cid_of(b"model"), bytes([9]) * 32, bytes([2]) * 64, sum(u.samples for u in UPDATES[:4]),
+            cid_of(b"record"), [0, 1, 2, 3],
+        ),
+        *(deployment.claim(UPDATES[i], TREE.path(i)) for i in range(4)),
+    ]  # fmt: skip
+    return [r.transaction for r in receipts]

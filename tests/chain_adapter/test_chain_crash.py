@@ -1,0 +1,92 @@
+"""SIGKILL at random moments: nothing is lost, nothing is doubled, nothing is half-written."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from chain_kill_worker import PAYER, TARGET
+
+from chain_adapter import Chain
+from chain_adapter.errors import LedgerInUse
+
+WORKER = Path(__file__).with_name("chain_kill_worker.py")
+ROOT = Path(__file__).parents[2]
+KEYS = 60
+
+
+def start(place: Path | str, outbox: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, str(WORKER), str(place), str(outbox), str(KEYS)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}
+    )
+
+
+def run_and_kill(place: Path | str, outbox: Path, after: int) -> list[str]:
+    """Start the worker, kill it once it has answered `after` times more, return its answers."""
+    worker = start(place, outbox)
+    assert worker.stdout is not None
+    lines = []
+    for line in worker.stdout:
+        lines.append(line.strip())
+        if len(lines) > after:
+            worker.send_signal(signal.SIGKILL)
+            break
+    lines += [line.strip() for line in worker.stdout]
+    worker.wait(timeout=60)
+    worker.stdout.close()
+    return lines
+
+
+def test_a_killed_sender_on_the_embedded_ledger_neither_loses_nor_doubles(tmp_path: Path) -> None:
+    ledger, outbox = tmp_path / "ledger.sqlite", tmp_path / "outbox.sqlite"
+    with Chain.embedded(ledger) as chain:
+        chain.fund(PAYER.address, 10**18)
+    moments = random.Random(6)
+    answered: set[int] = set()
+    for _kill in range(5):
+        lines = run_and_kill(ledger, outbox, moments.randrange(KEYS // 2))
+        answered |= {int(line) for line in lines if line.isdigit()}
+        with Chain.embedded(ledger) as chain:
+            assert chain.balance(TARGET) >= len(answered)
+    assert run_and_kill(ledger, outbox, 10 * KEYS)[-1] == "done"
+    with Chain.embedded(ledger) as chain:
+        assert chain.balance(TARGET) == KEYS
+        assert chain.head()[0] == KEYS + 1
+
+
+def test_a_ledger_file_has_one_user_at_a_time(tmp_path: Path) -> None:
+    with Chain.embedded(tmp_path / "ledger.sqlite"):
+        with pytest.raises(LedgerInUse, match="open in another process"):
+            Chain.embedded(tmp_path / "ledger.sqlite")
+    Chain.embedded(tmp_path / "ledger.sqlite").close()
+
+
+def test_blocks_lost_to_a_power_cut_are_made_again_from_the_outbox(tmp_path: Path) -> None:
+    """What `synchronous=NORMAL` may cost: the last blocks, whole. The outbox has synced their transactions."""
+    ledger, earlier = tmp_path / "ledger.sqlite", tmp_path / "earlier.sqlite"
+    with Chain.embedded(ledger) as chain:
+        chain.fund(PAYER.address, 10**18)
+        sent = [chain.sender(PAYER).send(f"wei {i}", TARGET, b"", 1) for i in range(3)]
+    shutil.copy(ledger, earlier)
+    with Chain.embedded(ledger) as chain:
+        sent += [chain.sender(PAYER).send(f"wei {i}", TARGET, b"", 1) for i in range(3, 6)]
+    shutil.copy(earlier, ledger)
+    with Chain.embedded(ledger) as chain:
+        assert chain.balance(TARGET) == 3
+        again = [chain.sender(PAYER).send(f"wei {i}", TARGET, b"", 1) for i in range(6)]
+        assert [r.transaction for r in again] == [r.transaction for r in sent]
+        assert chain.balance(TARGET) == 6
+
+
+def test_one_outbox_serves_a_chain_that_was_started_anew(tmp_path: Path) -> None:
+    for _life in range(2):
+        with Chain.embedded(None, outbox=tmp_path / "outbox.sqlite") as chain:
+            chain.fund(PAYER.address, 10**18)
+            chain.genesis = os.urandom(32)  # two chains that begin in the same second begin alike
+            chain.sender(PAYER).send("wei", TARGET, b"", 1)
+            assert chain.balance(TARGET) == 1

@@ -1,0 +1,170 @@
+"""Whole rounds on real digits: training, proofs, secure sums, ledger; with and without cheaters."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from fl_runs import Run
+
+from chain_adapter import Chain, LocalStore
+from chain_adapter.events import AggregateRecorded, ClientRejected, RewardClaimed, RoundCommitted
+from fl.cli import main
+from fl.federation import Federation, _tensors
+from fl.models import from_safetensors
+from fl.plan import Plan, load_terms
+from fl.seeds import generator
+
+Make = Callable[..., Run]
+SMALL = ("--clients", "10", "--rounds", "2")
+CHEATERS = ("--clients", "16", "--rounds", "3", "--cheat", "oversize=1,forged=1,swap=1,replay=1")
+
+
+def test_training_gains_accuracy_and_everybody_is_in_the_sum(make_run: Make) -> None:
+    first, second = make_run(*SMALL).records()
+    assert 0.5 < first.accuracy < second.accuracy
+    assert all(client.status == "included" for client in first.clients + second.clients)
+
+
+def test_protection_costs_less_than_half_a_percentage_point(make_run: Make) -> None:
+    """The same training without clipping, quantisation, masks and proofs ends at almost the same accuracy."""
+    run = make_run("--clients", "12", "--rounds", "5")
+    federation = Federation.gather(load_terms("digits", {"clients": 12, "rounds": 5}), {}, 0.0, None)
+    terms, model = federation.terms, federation.model
+    parameters = model.initial(terms.seed).astype(np.float64)
+    for number in range(terms.rounds):
+        weighted = np.zeros(model.size)
+        for index, shard in enumerate(federation.shards, start=1):
+            features, labels = _tensors(federation.dataset.train_x[shard], federation.dataset.train_y[shard])
+            rng = generator(terms.seed, "training", number, index)
+            start = parameters.astype(np.float32)
+            weighted += len(shard) * model.train(start, features, labels, terms.training, rng).astype(
+                np.float64
+            )
+        parameters += weighted / sum(map(len, federation.shards))
+    test = _tensors(federation.dataset.test_x, federation.dataset.test_y)
+    plain = model.evaluate(parameters.astype(np.float32), *test).accuracy
+    assert abs(run.records()[-1].accuracy - plain) < 0.005
+
+
+def test_the_model_does_not_depend_on_secrets_masks_or_the_aggregation_mode(make_run: Make) -> None:
+    masked, plain = make_run(*SMALL), make_run(*SMALL, "--aggregation", "plain")
+    assert masked.model == plain.model
+    secrets = [json.loads((run.path / "secrets.json").read_text()) for run in (masked, plain)]
+    assert secrets[0] != secrets[1]
+
+
+def test_another_seed_gives_another_model(make_run: Make) -> None:
+    assert make_run(*SMALL).model != make_run(*SMALL, "--seed", "2").model
+
+
+def test_four_cheaters_at_once_are_each_named_for_what_they_did(make_run: Make) -> None:
+    run = make_run(*CHEATERS)
+    cheats = run.cheats
+    assert sorted(cheats) == ["forged", "oversize", "replay", "swap"]
+    records = run.records()
+    named = {
+        (record.round, client.client): client.reason
+        for record in records
+        for client in record.clients
+        if client.status == "rejected"
+    }
+    assert named == {
+        (0, cheats["oversize"]): "proof",
+        (0, cheats["forged"]): "proof",
+        (0, cheats["swap"]): "mismatch",
+        (1, cheats["replay"]): "proof",
+    }
+    assert all(client.certain for record in records for client in record.clients)
+    excluded = {client.client for client in records[2].clients if client.status == "excluded"}
+    assert excluded == set(cheats.values())
+    assert records[2].accuracy > records[0].accuracy
+
+
+def test_the_ledger_tells_the_same_story_about_the_cheaters(make_run: Make) -> None:
+    run = make_run(*CHEATERS)
+    manifest = json.loads((run.path / "deployment.json").read_text())
+    plan = Plan.from_bytes((run.path / "plan.json").read_bytes())
+    with Chain.embedded(run.path / "chain.sqlite") as chain:
+        events = list(chain.attach(manifest).events())
+    rejected = {event.client for event in events if isinstance(event, ClientRejected)}
+    assert rejected == {plan.members[client - 1].address for client in run.cheats.values()}
+    assert len([e for e in events if isinstance(e, RoundCommitted)]) == 3
+    assert len([e for e in events if isinstance(e, AggregateRecorded)]) == 3
+    paid = {e.client for e in events if isinstance(e, RewardClaimed) and e.round == 0}
+    cheated_in_round_0 = {plan.members[run.cheats[k] - 1].address for k in ("oversize", "forged", "swap")}
+    assert paid and not paid & cheated_in_round_0
+
+
+def test_the_search_for_the_swapper_opens_no_small_sum(make_run: Make) -> None:
+    run = make_run(*CHEATERS)
+    opened = run.records()[0].opened
+    assert len(opened) > 1 and not opened[0].matches
+    assert min(len(o.included) for o in opened) >= 3
+
+
+def test_a_cheater_changes_nothing_about_the_honest_sum(make_run: Make) -> None:
+    """The round's sum is the sum of the included clients' committed updates, whatever the swapper sent."""
+    run = make_run(*CHEATERS)
+    record = run.records()[0]
+    store = LocalStore(run.path / "blocks")
+    plan = Plan.from_bytes((run.path / "plan.json").read_bytes())
+    federation = Federation.gather(plan.terms, {}, 0.0, None)
+    start = federation.model.initial(plan.terms.seed)
+    total = np.zeros(federation.model.size, dtype=np.int64)
+    for client in record.included:
+        shard = federation.shards[client - 1]
+        tensors = _tensors(federation.dataset.train_x[shard], federation.dataset.train_y[shard])
+        rng = generator(plan.terms.seed, "training", 0, client)
+        update = federation.model.train(start, *tensors, plan.terms.training, rng).astype(np.float64)
+        norm = np.linalg.norm(update)
+        update *= min(1.0, plan.terms.update.l2_clip / norm)
+        total += plan.codec().encode(update, weight=len(shard)).values
+    assert np.array_equal(np.frombuffer(store.get(record.total), dtype="<i8"), total)
+
+
+def test_clients_that_vanish_are_left_out_and_the_round_survives(make_run: Make) -> None:
+    run = make_run("--clients", "12", "--rounds", "4", "--drop", "0.2")
+    statuses = [client.status for record in run.records() for client in record.clients]
+    assert {"missing", "unsummed"} & set(statuses)
+    assert statuses.count("included") >= 4 * 6
+    assert "rejected" not in statuses
+
+
+def test_a_round_that_loses_too_many_clients_is_skipped_and_training_goes_on(make_run: Make) -> None:
+    run = make_run("--clients", "6", "--rounds", "4", "--drop", "0.6")
+    records = run.records()
+    skipped = [record for record in records if not record.total]
+    assert skipped and len(records) == 4
+    assert all(record.model == record.previous_model and not record.root for record in skipped)
+
+
+def test_too_few_clients_to_find_a_swapper_skips_the_round_rather_than_open_a_small_sum(
+    make_run: Make,
+) -> None:
+    run = make_run("--clients", "5", "--rounds", "1", "--cheat", "swap=1")
+    (record,) = run.records()
+    assert not record.total and [opened.matches for opened in record.opened] == [False]
+    assert all(client.status == "unsummed" for client in record.clients)
+
+
+def test_a_receipt_says_what_ran_and_what_was_given_up(make_run: Make) -> None:
+    masked = json.loads((make_run(*SMALL).path / "receipt.json").read_text())
+    plain = json.loads((make_run(*SMALL, "--aggregation", "plain").path / "receipt.json").read_text())
+    assert any("single-party" in sentence for sentence in masked["insecure"])
+    assert not any("saw every update" in sentence for sentence in masked["insecure"])
+    assert any("saw every update" in sentence for sentence in plain["insecure"])
+
+
+def test_the_final_model_is_the_recorded_one(make_run: Make) -> None:
+    run = make_run(*SMALL)
+    assert LocalStore(run.path / "blocks").get(run.records()[-1].model) == run.model
+    assert len(from_safetensors(run.model)) == 650
+
+
+def test_json_output_is_one_document(make_run: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(*SMALL)
+    capsys.readouterr()
+    assert main(["run", "digits", "--resume", "--out", str(run.path), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [entry["included"] for entry in printed["rounds"]] == [10, 10]

@@ -1,0 +1,55 @@
+"""Every shipped attack against our verifier, and the corpus against the script that writes it."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from mpc.errors import ParameterError
+from zk.cli import decide_case
+from zk.corpus import Case, external_verifier, load_corpus, run_corpus
+from zk.corpus.build import build
+
+EXTERNAL = Path(__file__).parents[1] / "vectors" / "groth16" / "external"
+CASES = load_corpus()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_attack(case: Case) -> None:
+    found = decide_case(case)
+    assert found.exit_code == case.exit_code, found
+    assert found.reason
+
+
+def test_shipped_corpus_is_what_the_script_writes() -> None:
+    assert build(EXTERNAL) == (files("zk.corpus") / "groth16.v1.json").read_bytes()
+
+
+def test_names_are_unique_and_both_answers_occur() -> None:
+    assert len({case.name for case in CASES}) == len(CASES) > 120
+    assert {case.exit_code for case in CASES} == {0, 1, 2}
+
+
+def test_runner_tells_good_from_bad_verifiers() -> None:
+    def careless(case: Case) -> bool:
+        return True
+
+    failed = [o.case.name for o in run_corpus(careless, CASES) if not o.passed]
+    assert "public_plus_r" in failed and "honest_proof" not in failed
+
+
+def test_external_program_sees_the_three_files() -> None:
+    (honest,) = (case for case in CASES if case.name == "honest_proof")
+    assert external_verifier("grep -q pi_a {proof} {vk}")(honest)
+    assert not external_verifier("grep -q no_such_word {proof} {vk} {public}")(honest)
+
+
+def test_external_command_needs_its_places() -> None:
+    with pytest.raises(ParameterError):
+        external_verifier("snarkjs groth16 verify")
+
+
+def test_corpus_is_plain_json() -> None:
+    document = json.loads((files("zk.corpus") / "groth16.v1.json").read_bytes())
+    assert document["version"] == 1

@@ -1,0 +1,119 @@
+"""Loading a key, a proof or public inputs without saying which tool wrote them.
+
+Text is told apart by the keys it has, a `.zkey` by its magic, other bytes by trying the decoders: each accepts one
+spelling only, and bytes that two of them accept are refused as ambiguous, never guessed at.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from mpc.errors import DecodeError
+from zk.formats import arkworks, evm, gnark, snarkjs, zkey, zokrates
+from zk.formats.strict_json import parse
+from zk.groth16 import Proof, VerifyingKey
+
+__all__ = ["Source", "load_proof", "load_publics", "load_verifying_key"]
+
+Source: TypeAlias = str | os.PathLike[str] | bytes
+T = TypeVar("T")
+MAX_SMALL_FILE = 64 * 2**20
+_BLANKS = b" \t\r\n"
+
+
+def _read(source: Source) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    path = Path(source)
+    try:
+        if (size := path.stat().st_size) > MAX_SMALL_FILE:
+            raise DecodeError(f"{path.name} has {size} bytes, at most {MAX_SMALL_FILE} are read")
+        return path.read_bytes()
+    except OSError as error:
+        raise DecodeError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _is_text(data: bytes) -> bool:
+    return data.lstrip(_BLANKS)[:1] in (b"{", b"[", b'"')
+
+
+def _is_calldata_text(data: bytes) -> bool:
+    return data.lstrip(_BLANKS)[:1] == b"[" and b"],[[" in bytes(b for b in data[:2000] if b not in _BLANKS)
+
+
+def _only_one(data: bytes, decoders: Mapping[str, Callable[[bytes], T]], what: str) -> T:
+    found, reasons = {}, []
+    for name, decode in decoders.items():
+        try:
+            found[name] = decode(data)
+        except DecodeError as error:
+            reasons.append(f"not {name} ({error})")
+    if len(found) > 1:
+        raise DecodeError(f"these bytes are a {what} in more than one format: {', '.join(found)}")
+    if not found:
+        raise DecodeError(f"no {what} in {len(data)} bytes: {'; '.join(reasons)}")
+    return found.popitem()[1]
+
+
+def _document(data: bytes, mark: str, what: str) -> tuple[object, bool]:
+    document = parse(data)
+    if not isinstance(document, dict):
+        raise DecodeError(f"a {what} is a JSON object, got {type(document).__name__}")
+    return document, mark in document
+
+
+def load_verifying_key(source: Source) -> VerifyingKey:
+    """The key in a file or in bytes: snarkjs or ZoKrates JSON, `.zkey`, arkworks or gnark compressed bytes.
+
+    Raises: DecodeError for a file that cannot be read, is malformed, or holds an unsound key.
+    """
+    if not isinstance(source, bytes) and zkey.is_zkey(source):
+        return zkey.read_verifying_key(source)
+    data = _read(source)
+    if data[:4] == zkey.MAGIC:
+        return zkey.read_verifying_key(data)
+    if _is_text(data):
+        document, from_zokrates = _document(data, "scheme", "verification key")
+        return zokrates.verifying_key_of(document) if from_zokrates else snarkjs.verifying_key_of(document)
+    decoders = {"arkworks": arkworks.decode_verifying_key, "gnark": gnark.decode_verifying_key}
+    return _only_one(data, decoders, "verification key")
+
+
+def load_proof(source: Source) -> Proof:
+    """The proof in a file or in bytes: snarkjs or ZoKrates JSON, arkworks or gnark compressed bytes, EVM calldata.
+
+    Raises: DecodeError for a file that cannot be read or is not one proof.
+    """
+    data = _read(source)
+    if _is_calldata_text(data):
+        return evm.decode_calldata_text(data)[0]
+    if _is_text(data):
+        document, from_zokrates = _document(data, "scheme", "proof")
+        return zokrates.proof_of(document) if from_zokrates else snarkjs.proof_of(document)
+    decoders: dict[str, Callable[[bytes], Proof]] = {
+        "arkworks": arkworks.decode_proof,
+        "gnark": gnark.decode_proof,
+        "calldata": lambda body: evm.decode_calldata(body)[0],
+    }
+    return _only_one(data, decoders, "proof")
+
+
+def load_publics(source: Source) -> list[int]:
+    """The public inputs in a file or in bytes: snarkjs JSON, a ZoKrates proof, arkworks or gnark bytes, EVM calldata.
+
+    Raises: DecodeError for a file that cannot be read or holds no canonical list of field elements.
+    """
+    data = _read(source)
+    if _is_calldata_text(data):
+        return evm.decode_calldata_text(data)[1]
+    if _is_text(data):
+        document = parse(data)
+        from_zokrates = isinstance(document, dict)
+        return zokrates.publics_of(document) if from_zokrates else snarkjs.publics_of(document)
+    decoders: dict[str, Callable[[bytes], list[int]]] = {
+        "arkworks": arkworks.decode_publics,
+        "gnark": gnark.decode_publics,
+        "calldata": lambda body: evm.decode_calldata(body)[1],
+    }
+    return _only_one(data, decoders, "list of public inputs")

@@ -1,0 +1,20 @@
+"""Loops over limbs, compiled by numba where it is installed (the extra `fast`); each has a plain twin.
+
+    words      two-word arithmetic, Montgomery multiplication
+    transform  Fourier transforms over the scalar field           twin: zk.fft
+    points     multiples of fixed points, sums of many points      twin: the backends
+
+Elements are four 64-bit limbs in Montgomery form, as in `zk.limbs`. All loops release the interpreter lock. Nothing here
+is imported before it is needed: loading numba takes half a second.
+"""
+
+from functools import cache
+from importlib.util import find_spec
+
+__all__ = ["available"]
+
+
+@cache
+def available() -> bool:
+    """Whether numba is installed."""
+    return find_spec("numba") is not None and find_spec("llvmlite") is not None
