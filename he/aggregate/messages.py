@@ -24,6 +24,7 @@ __all__ = [
     "is_confirmed",
     "list_digest",
     "read_proposal",
+    "signed_upload",
     "summed",
     "write_proposal",
 ]
