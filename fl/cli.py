@@ -176,6 +176,9 @@ def _explain(error: Exception) -> tuple[str, int]:
     """One sentence about `error`, and the exit code it means."""
     if isinstance(error, _CommandLineError):
         message = getattr(error, "format_message", error.__str__)()
+        if str(message).startswith("Usage:"):  # a group of commands without a command
+            print(message)
+            return "give one of these commands", USAGE
         return f"{str(message).rstrip('.')} (see eppml --help)", USAGE
     if isinstance(error, EppmlError):
         return str(error), USAGE
