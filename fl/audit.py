@@ -11,7 +11,6 @@
 Not checked, because ledger and store do not hold it: accuracy (needs the data) and what went over the network.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -43,6 +42,7 @@ from fl.rundir import RunDirectory, RunDirectoryError
 from fl.setting import RoundSetting
 from fl.update import SignedUpdate
 from mpc.errors import DecodeError, ParameterError, ProofRejected
+from mpc.json_text import read_json
 from zk.key_bytes import decode_verifier_key
 from zk.statements import NormBound, UpdateProof
 
@@ -50,6 +50,7 @@ E = TypeVar("E", bound=Event)
 
 __all__ = ["Audit", "Failure", "audit_run"]
 
+_MAX_MANIFEST = 1 << 20
 ASPECTS = ("updates", "proofs", "root", "sum", "model", "rewards", "files")
 
 
@@ -139,7 +140,7 @@ def audit_run(run_directory: Path, *, chain: str | None = None, deployment: Path
     if not run_directory.is_dir():
         raise RunDirectoryError(f"there is no run directory {run_directory}")
     store = LocalStore(directory.blocks)
-    manifest = json.loads(deployment.read_bytes()) if deployment else directory.read_json("deployment.json")
+    manifest = read_json(deployment.read_bytes(), max_bytes=_MAX_MANIFEST) if deployment else directory.read_json("deployment.json")
     url = chain or _chain_of(directory)
     try:
         with Chain.connect(url) if url else Chain.embedded(directory.chain_log) as ledger:
@@ -177,7 +178,7 @@ def _check_files(audit: Audit, directory: RunDirectory, store: LocalStore) -> No
             document = directory.read_json(directory.round_file(number))
             record = RoundRecord.from_bytes(store.get(document["record_cid"]))
             last = record
-            for client, path in _differences(json.loads(record.to_bytes()), document["record"]):
+            for client, path in _differences(record.as_json(), document["record"]):
                 audit.fail(
                     "files",
                     f"{directory.round_file(number)} differs from the record at {path}",
@@ -193,7 +194,6 @@ def _check_files(audit: Audit, directory: RunDirectory, store: LocalStore) -> No
 
 def _differences(record: dict[str, Any], copy: dict[str, Any]) -> Iterator[tuple[int | None, str]]:
     """Where two records differ: the client concerned, and the field."""
-    record.pop("format", None)
     for name in sorted(record.keys() | copy.keys()):
         if record.get(name) == copy.get(name):
             continue

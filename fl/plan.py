@@ -19,6 +19,7 @@ from typing import Any, TypeVar, get_type_hints
 from chain_adapter.merkle import Member
 from mpc.codec import Codec
 from mpc.errors import DecodeError, ParameterError
+from mpc.json_text import read_json
 
 __all__ = [
     "Aggregation",
@@ -226,10 +227,8 @@ class Plan:
     @classmethod
     def from_bytes(cls, data: bytes) -> "Plan":
         """Decode a plan. Raises: DecodeError unless `data` is canonical."""
-        if len(data) > _MAX_PLAN_BYTES:
-            raise DecodeError(f"a plan has at most {_MAX_PLAN_BYTES} bytes, got {len(data)}")
         try:
-            body = json.loads(data)
+            body = read_json(data, max_bytes=_MAX_PLAN_BYTES)
             if not isinstance(body, dict) or body.pop("format", None) != "eppml-plan-1":
                 raise DecodeError("not an eppml-plan-1 document")
             members = tuple(
@@ -242,9 +241,10 @@ class Plan:
                 contracts=_build(Contracts, body.pop("contracts"), "contracts"),
                 **body,
             )
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise DecodeError(f"malformed plan: {error}") from error
-        if plan.to_bytes() != data:
+        strings = (plan.dataset_sha256, plan.verifying_key, plan.initial_model)
+        if not all(type(text) is str for text in strings) or plan.to_bytes() != data:
             raise DecodeError("the plan's bytes are not canonical")
         return plan
 

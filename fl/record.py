@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpc.errors import DecodeError
+from mpc.json_text import read_json
 
 __all__ = ["ClientRecord", "OpenedRecord", "RoundRecord"]
 
@@ -70,6 +71,11 @@ class RoundRecord:
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON readers see it: lists for tuples."""
+        shown: dict[str, Any] = read_json(json.dumps(self.as_dict()), max_bytes=_MAX_BYTES)
+        return shown
+
     def to_bytes(self) -> bytes:
         body = {"format": _FORMAT, **self.as_dict()}
         return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
@@ -77,10 +83,8 @@ class RoundRecord:
     @classmethod
     def from_bytes(cls, data: bytes) -> "RoundRecord":
         """Raises: DecodeError unless `data` is one canonical record."""
-        if len(data) > _MAX_BYTES:
-            raise DecodeError("a round record is too long")
         try:
-            body: dict[str, Any] = json.loads(data)
+            body: dict[str, Any] = read_json(data, max_bytes=_MAX_BYTES)
             if body.pop("format", None) != _FORMAT:
                 raise DecodeError(f"not an {_FORMAT} document")
             clients = tuple(ClientRecord(**client) for client in body.pop("clients"))
@@ -92,7 +96,7 @@ class RoundRecord:
             )
             blinding = tuple(body.pop("blinding"))
             record = cls(clients=clients, opened=opened, blinding=blinding, **body)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DecodeError(f"malformed round record: {error}") from error
         if record.to_bytes() != data:
             raise DecodeError("the round record's bytes are not canonical")
