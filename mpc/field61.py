@@ -27,6 +27,7 @@ __all__ = [
     "multiply",
     "negate",
     "subtract",
+    "total",
     "using",
     "weighted_sum",
 ]
@@ -252,15 +253,24 @@ def matmul(a: UInt64s, b: UInt64s) -> UInt64s:
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
         raise ParameterError(f"cannot multiply shapes {a.shape} and {b.shape}")
+    n, k, m = a.shape[0], a.shape[1], b.shape[1]
+    out = np.zeros((n, m), dtype=np.uint64)
     if _chosen is not None:
-        out = np.empty((a.shape[0], b.shape[1]), dtype=np.uint64)
         _chosen.matmul(np.ascontiguousarray(a), np.ascontiguousarray(b), out)
-        return out
-    return (
-        np.stack([weighted_sum([int(w) for w in row], b) for row in a])
-        if len(a)
-        else np.empty((0, b.shape[1]), np.uint64)
-    )
+    elif m < k:
+        columns = np.ascontiguousarray(b.T)
+        for i, j in np.ndindex(n, m):
+            out[i, j] = total(multiply(a[i], columns[j]))
+    else:
+        for i in range(n):
+            out[i] = weighted_sum([int(w) for w in a[i]], b)
+    return out
+
+
+def total(values: UInt64s) -> int:
+    """The sum of all elements."""
+    halves = int((values >> _S31).sum()), int((values & _LOW31).sum())
+    return ((halves[0] << 31) + halves[1]) % P61
 
 
 def inverse(a: UInt64s) -> UInt64s:
