@@ -152,7 +152,7 @@ class Session:
     ) -> None:
         self.federation, self.directory, self.store, self.keys = federation, directory, store, keys
         self.members, self.deployment, self.plan = members, deployment, plan
-        self.publisher = Publisher(plan, federation.statement.dim, store, deployment)
+        self.publisher = Publisher(plan, federation.statement, keys.vk, store, deployment)
         self._test = _tensors(federation.dataset.test_x, federation.dataset.test_y)
         self.records: list[RoundRecord] = []
         for number in range(directory.rounds_done()):
@@ -284,6 +284,7 @@ class Session:
     def _exchange(
         self, setting: RoundSetting, prepared: Mapping[int, Prepared]
     ) -> tuple[RoundOutcome, dict[int, Cost]]:
+        beacon = generator(self.federation.terms.seed, "beacon", setting.number).bytes(32)
         rng = generator(self.federation.terms.seed, "vanish", setting.number)
         chances = {index: (rng.random(), int(rng.integers(1, _VANISH_BEFORE + 1))) for index in self.members}
         vanish = {
@@ -292,7 +293,7 @@ class Session:
             if chance < self.federation.drop and i in prepared
         }
         result = run_local(
-            {COORDINATOR: coordinator_round(setting)}
+            {COORDINATOR: coordinator_round(setting, beacon)}
             | {i: client_round(setting, i, self.members[i], message) for i, message in prepared.items()},
             network=Network(vanish=vanish),
         )

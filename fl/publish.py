@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from chain_adapter import Deployment, LocalStore
 from chain_adapter.merkle import MerkleTree
+from chain_adapter.update_key import update_key
 from fl.checks import Reason
 from fl.models import Evaluation, to_safetensors
 from fl.plan import Plan
@@ -22,7 +23,8 @@ from fl.round import RoundOutcome
 from fl.setting import RoundSetting
 from fl.update import SignedUpdate
 from mpc.errors import DecodeError
-from zk.statements import UpdateProof
+from zk.commit_prove import VerifierKey
+from zk.statements import NormBound, UpdateProof
 
 __all__ = ["Publisher", "leaf_list", "read_leaf_list", "reward"]
 
@@ -53,17 +55,20 @@ def read_leaf_list(data: bytes) -> dict[int, str]:
 class Publisher:
     """Writes what a round came to, in the coordinator's name."""
 
-    def __init__(self, plan: Plan, dim: int, store: LocalStore, deployment: Deployment) -> None:
-        self._plan, self._dim, self._store, self._deployment = plan, dim, store, deployment
+    def __init__(
+        self, plan: Plan, statement: NormBound, key: VerifierKey, store: LocalStore, deployment: Deployment
+    ) -> None:
+        self._plan, self._statement, self._key = plan, statement, key
+        self._store, self._deployment = store, deployment
 
     def register(self) -> None:
         """Put the plan's hash on the ledger and its body into block storage."""
         plan = self._plan
-        bound, slack = plan.l2_bound(self._dim)
+        bound, slack = plan.l2_bound(self._statement.dim)
         self._deployment.register_plan(
             plan.hash,
             plan_cid=self._store.put(plan.to_bytes()),
-            key_hash=bytes(32),
+            key_hash=update_key(self._statement, self._key).key_hash,
             members=plan.members,
             rounds=plan.terms.rounds,
             min_clients=plan.terms.aggregation.min_clients,

@@ -54,8 +54,11 @@ class RoundOutcome:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def coordinator_round(setting: RoundSetting) -> Generator[Outbox, Inbox, RoundOutcome]:
+def coordinator_round(setting: RoundSetting, beacon: bytes) -> Generator[Outbox, Inbox, RoundOutcome]:
     """The coordinator's side of one round, for any network that carries protocols.
+
+    `beacon` (32 bytes) places the clients in the grids of a search. Between machines draw it after the updates are in,
+    so that nobody can choose where to stand; a simulation takes it from its seed, so that runs repeat.
 
     Leakage: see the aggregation mode; when a sum does not match, also the sums of the rows and columns in `opened`.
     Assumes: for blame by groups, see `fl.groups`.
@@ -70,7 +73,7 @@ def coordinator_round(setting: RoundSetting) -> Generator[Outbox, Inbox, RoundOu
     yield from sums.take(SumCall(0, (accepted,)) if accepted else SumCall(0))
     suspects: dict[int, Rejection] = {}
     if sums.opened and not sums.opened[0].matches:
-        suspects = yield from _find_liars(setting, sums, sums.opened[0].included)
+        suspects = yield from _find_liars(setting, sums, sums.opened[0].included, beacon)
     yield from sums.finish(setting.members)
     seconds["aggregate"] = perf_counter() - clock
     included, total, blinding = sums.best()
@@ -150,16 +153,12 @@ class _Sums:
 
 
 def _find_liars(
-    setting: RoundSetting, sums: _Sums, clients: tuple[int, ...]
+    setting: RoundSetting, sums: _Sums, clients: tuple[int, ...], beacon: bytes
 ) -> Generator[Outbox, Inbox, dict[int, Rejection]]:
-    """Sums over rows and columns of up to two grids; whoever is in no matching group is a suspect."""
-    seed = hashlib.sha256(b"eppml/grid/1" + setting.plan_hash + setting.number.to_bytes(8, "big"))
-    for commitment in sums._commitments.values():
-        seed.update(commitment)
-    suspects = set(clients)
+    """Sums over rows and columns of up to two grids; who is left without a matching sum in a failing line is suspect."""
     for number in range(_MAX_GRIDS):
-        lines = grid(clients, setting.plan.terms.aggregation.min_clients, seed.copy().digest())
-        seed.update(b"next")
+        seed = hashlib.sha256(b"eppml/grid/1" + bytes([number]) + beacon).digest()
+        lines = grid(clients, setting.plan.terms.aggregation.min_clients, seed)
         if lines is None:
             break
         rows, columns = (SumCall(1 + 2 * number + way, tuple(line)) for way, line in enumerate(lines))
@@ -167,30 +166,31 @@ def _find_liars(
             break
         yield from sums.take(rows)
         yield from sums.take(columns)
-        for opened in sums.opened:
-            if opened.matches:
-                suspects -= set(opened.included)
-        if _convicted(suspects, sums.opened) == suspects:
+        suspects, convicted = _judge(sums.opened)
+        if suspects == convicted:
             break
-    convicted = _convicted(suspects, sums.opened)
-    if len(sums.opened) == 1:
-        return {}
+    suspects, convicted = _judge(sums.opened)
+    certain = "what it added to the sums is not what it committed to"
+    unsure = "in no group whose sum matched, and not told apart from another suspect"
     return {
         index: Rejection(
-            Reason.MISMATCH,
-            "what it added to the sums is not what it committed to"
-            if index in convicted
-            else "in no group whose sum matched; the groups could not tell it from another suspect",
-            certain=index in convicted,
+            Reason.MISMATCH, certain if index in convicted else unsure, certain=index in convicted
         )
         for index in sorted(suspects)
     }
 
 
-def _convicted(suspects: set[int], opened: Sequence[Opened]) -> set[int]:
-    """Suspects that are alone among cleared clients in some group whose sum did not match."""
-    failing = (suspects & set(o.included) for o in opened if not o.matches)
-    return {next(iter(alone)) for alone in failing if len(alone) == 1}
+def _judge(opened: Sequence[Opened]) -> tuple[set[int], set[int]]:
+    """Suspects, and those of them who stand alone among cleared clients in some sum that did not match.
+
+    A client that dropped out of its row and its column is neither cleared nor suspect.
+    """
+    cleared = {client for o in opened if o.matches for client in o.included}
+    left = [(o.stage, set(o.included) - cleared) for o in opened if not o.matches]
+    suspects = {client for stage, clients in left if stage for client in clients}
+    return suspects, {
+        client for _, clients in left if len(clients) == 1 for client in clients if client in suspects
+    }
 
 
 def _side_by_side(

@@ -1,4 +1,4 @@
-"""Arrays of 64-bit words as messages: fixed length, little-endian, checked against the shape that is due."""
+"""Arrays of 64-bit words as messages: without a header, as shapes are known, and checked against them."""
 
 import math
 from typing import TypeAlias

@@ -67,13 +67,21 @@ class Program:
             self._fill(values, step, given)
         return values[self.order]
 
-    def challenge_phase(self, committed: Values, challenge: int) -> Values:
+    @property
+    def challenges(self) -> int:
+        """How many challenges the circuit draws."""
+        if self.challenge_at is None:
+            return 0
+        step = self.steps[self.challenge_at]
+        return step.stop - step.start
+
+    def challenge_phase(self, committed: Values, challenges: Sequence[int]) -> Values:
         """The full witness in final order."""
         if self.challenge_at is None:
             raise ParameterError("this circuit has no challenge")
         values = np.zeros(self.n_wires, dtype=object)
         values[self.order] = committed
-        self._fill(values, self.steps[self.challenge_at], [challenge])
+        self._fill(values, self.steps[self.challenge_at], challenges)
         for step in self.steps[self.challenge_at + 1 :]:
             assert step.hint is not None
             self._fill(values, step, step.hint(*(v.evaluate(values) for v in step.inputs)))
@@ -84,7 +92,7 @@ class Program:
         if len(given) != step.stop - step.start:
             raise WitnessError(f"{step.name} has {step.stop - step.start} values, got {len(given)}")
         array = np.empty(len(given), dtype=object)
-        array[:] = given.tolist() if isinstance(given, np.ndarray) else list(given)
+        array[:] = [int(v) for v in given]
         values[step.start : step.stop] = array % R
 
 
@@ -142,11 +150,11 @@ class Circuit:
         self._private.append(run)
         return wires
 
-    def challenge(self) -> Linear:
-        """A public input the verifier derives from the key, the other public inputs and all commitments."""
+    def challenge(self, n: int = 1) -> Linear:
+        """Public inputs the verifier derives from the key, the other public inputs and all commitments."""
         self._before_challenge("challenge")
         self._challenge_at = len(self._steps)
-        run, wires = self._allocate("challenge", 1, None, ())
+        run, wires = self._allocate("challenge", n, None, ())
         self._public.append(run)
         return wires
 

@@ -71,7 +71,7 @@ class VerifierKey:
 
     base: groth16.VerifyingKey
     groups: tuple[CommitmentKey, ...]
-    has_challenge: bool
+    challenges: int
     circuit: bytes
 
     def check(self) -> None:
@@ -90,7 +90,7 @@ class VerifierKey:
 
     @property
     def digest(self) -> bytes:
-        """32 bytes that name this key: circuit, all points, whether the last input is a challenge."""
+        """32 bytes that name this key: circuit, all points, how many inputs are challenges."""
         return _digest(self)
 
     def group(self, name: str) -> CommitmentKey:
@@ -106,7 +106,7 @@ class VerifierKey:
 
 @lru_cache(maxsize=64)
 def _digest(key: VerifierKey) -> bytes:
-    state = sha256(b"eppml commit-and-prove key v1" + bytes([key.has_challenge]) + key.circuit)
+    state = sha256(b"eppml commit-and-prove key v1" + bytes([key.challenges]) + key.circuit)
     state.update(key.base.to_bytes() + len(key.groups).to_bytes(8, "big"))
     for group in key.groups:
         state.update(len(group.bases).to_bytes(8, "big") + group.bases.astype("<u8").tobytes())
@@ -154,7 +154,7 @@ def setup(
     stream: Stream,
     *,
     unsafe_single_party: bool,
-    has_challenge: bool = False,
+    challenges: int = 0,
     backend: Backend | None = None,
     threads: int | None = None,
 ) -> Keys:
@@ -165,24 +165,24 @@ def setup(
     """
     secret = Trapdoor.draw(stream, len(r1cs.groups), r1cs.domain, unsafe_single_party=unsafe_single_party)
     base, groups = keys_from_trapdoor(r1cs, secret, backend=backend, threads=threads)
-    return assemble(base, groups, has_challenge=has_challenge, circuit=r1cs.digest)
+    return assemble(base, groups, challenges=challenges, circuit=r1cs.digest)
 
 
-def assemble(base: ProvingKey, groups: Sequence[GroupKeys], *, has_challenge: bool, circuit: bytes) -> Keys:
+def assemble(base: ProvingKey, groups: Sequence[GroupKeys], *, challenges: int, circuit: bytes) -> Keys:
     """The pair of keys from their arrays."""
     plain = groth16.VerifyingKey(base.alpha_g1, base.beta_g2, base.gamma_g2, base.delta_g2, base.ic)
     commitments = tuple(CommitmentKey(g.name, g.bases, g.eta, g.sigma_g2) for g in groups)
-    vk = VerifierKey(plain, commitments, has_challenge, circuit)
+    vk = VerifierKey(plain, commitments, challenges, circuit)
     return Keys(ProverKey(base, tuple(groups), vk), vk)
 
 
-def challenge(key: VerifierKey, publics: Sequence[int], commitments: Sequence[G1]) -> int:
-    """The challenge a circuit computes with: it depends on the key, every other public input and every commitment."""
+def challenge(key: VerifierKey, publics: Sequence[int], commitments: Sequence[G1]) -> list[int]:
+    """The challenges a circuit computes with: they depend on the key, every other public input and every commitment."""
     transcript = Transcript(b"zk commit-and-prove")
     transcript.absorb(b"key", key.digest)
     transcript.absorb(b"publics", b"".join(x.to_bytes(32, "big") for x in publics))
     transcript.absorb(b"commitments", b"".join(d.to_bytes() for d in commitments))
-    return transcript.challenge(b"alpha", R)
+    return [transcript.challenge(b"challenge", R) for _ in range(key.challenges)]
 
 
 def _msm(lib: Backend, bases: Limbs, scalars: Limbs, threads: int | None) -> G1:
@@ -238,17 +238,20 @@ def prove(
     inputs: Mapping[str, Any],
     randomness: Stream,
     *,
+    reuse: Mapping[str, int] | None = None,
     backend: Backend | None = None,
     threads: int | None = None,
 ) -> tuple[CommittedProof, Blindings]:
     """Commit to the committed wires, derive the challenge, and prove.
+
+    `reuse` gives the blinding of a group that was committed to before, with the very same values.
 
     Raises: WitnessError if the inputs do not satisfy the circuit.
     Leakage: nothing about private and committed wires, if `randomness` is fresh.
     """
     lib = backend or backends.get()
     witness = program.commit_phase(inputs)
-    blindings = [randomness.below(R) for _ in key.groups]
+    blindings = [(reuse or {}).get(g.name, randomness.below(R)) for g in key.groups]
     parts = [
         (to_limbs(witness[g.start : g.stop].tolist()), v) for g, v in zip(r1cs.groups, blindings, strict=True)
     ]
@@ -257,7 +260,7 @@ def prove(
         for g, (w, v) in zip(key.groups, parts, strict=True)
     ]
     if program.challenge_at is not None:
-        publics = witness[1 : r1cs.n_public].tolist()
+        publics = witness[1 : 1 + r1cs.n_public - program.challenges].tolist()
         witness = program.challenge_phase(witness, challenge(key.verifier, publics, commitments))
     r1cs.check(witness)
     a, b, c = prove_points(key.base, witness, randomness, backend=lib, threads=threads)
@@ -290,13 +293,12 @@ class PreparedVerifier:
         Raises: DecodeError for malformed points or inputs.
         """
         inputs = [as_scalar(x) for x in publics]
-        expected = len(self.key.base.ic) - 1 - self.key.has_challenge
+        expected = len(self.key.base.ic) - 1 - self.key.challenges
         if len(inputs) != expected:
             raise DecodeError(f"want {expected} public inputs, got {len(inputs)}")
         if len(proof.commitments) != len(self.key.groups):
             raise DecodeError(f"want {len(self.key.groups)} commitments, got {len(proof.commitments)}")
-        if self.key.has_challenge:
-            inputs.append(challenge(self.key, inputs, proof.commitments))
+        inputs += challenge(self.key, inputs, proof.commitments)
         claim = Claim(proof.a, proof.b, proof.c, tuple(inputs), proof.commitments, proof.pok)
         if not self.checker.in_subgroup(claim):
             raise DecodeError("B is on the twist but outside the subgroup")

@@ -1,6 +1,6 @@
 """A commit-and-prove verifying key as canonical bytes, for block storage and for auditors.
 
-    magic and version | challenge 1 | circuit 32 | Groth16 key | number of groups 4 | groups
+    magic and version | number of challenges 1 | circuit 32 | Groth16 key | number of groups 4 | groups
     Groth16 key: alpha, beta, gamma, delta, number of IC points 8, IC points
     group: length of its name 1, name, number of bases 8, bases, eta, sigma
 
@@ -23,7 +23,7 @@ def encode_verifier_key(key: VerifierKey) -> bytes:
     """The one encoding of a key."""
     parts = [
         _MAGIC,
-        bytes([key.has_challenge]),
+        bytes([key.challenges]),
         key.circuit,
         key.base.to_bytes(),
         len(key.groups).to_bytes(4, "big"),
@@ -44,9 +44,7 @@ def decode_verifier_key(data: bytes) -> VerifierKey:
     reader = _Reader(data)
     if reader.take(len(_MAGIC)) != _MAGIC:
         raise DecodeError("not a verifying key of version 1")
-    flag, circuit = reader.take(1)[0], reader.take(32)
-    if flag > 1:
-        raise DecodeError("a verifying key either has a challenge or has none")
+    challenges, circuit = reader.take(1)[0], reader.take(32)
     alpha, beta, gamma, delta = reader.g1(), reader.g2(), reader.g2(), reader.g2()
     base = VerifyingKey(alpha, beta, gamma, delta, tuple(reader.points(reader.number(8))))
     count = reader.number(4)
@@ -60,7 +58,7 @@ def decode_verifier_key(data: bytes) -> VerifierKey:
         bases = g1_array(reader.points(reader.number(8)))
         groups.append(CommitmentKey(name.decode("ascii"), bases, reader.g1(), reader.g2()))
     reader.end()
-    key = VerifierKey(base, tuple(groups), bool(flag), circuit)
+    key = VerifierKey(base, tuple(groups), challenges, circuit)
     key.check()
     return key
 

@@ -115,7 +115,7 @@ def _encode(keys: Keys) -> bytes:
             at += len(blobs[-1])
     header = {
         "circuit": pk.verifier.circuit.hex(),
-        "challenge": pk.verifier.has_challenge,
+        "challenges": pk.verifier.challenges,
         "points": {name: getattr(base, name).to_bytes().hex() for name in _POINTS},
         "ic": [p.to_bytes().hex() for p in base.ic],
         "groups": [
@@ -150,8 +150,8 @@ def load(path: Path, statement: Provable) -> Keys:
         raise DecodeError(f"{path.name} has a header of {size} bytes")
     header = json.loads(data[start + 8 : start + 8 + size])
     r1cs, program = statement.circuit()
-    if header["circuit"] != r1cs.digest.hex() or header["challenge"] != (program.challenge_at is not None):
-        raise DecodeError(f"{path.name} holds the keys of another circuit")
+    if header.get("circuit") != r1cs.digest.hex() or header.get("challenges") != program.challenges:
+        raise DecodeError(f"{path.name} holds the keys of another circuit or version; delete it to make new keys")
     first = start + 8 + size
     return _assemble(header, r1cs, memoryview(data)[first + -first % _ALIGN :])
 
@@ -179,7 +179,7 @@ def _assemble(header: Mapping[str, Any], r1cs: R1CS, blob: memoryview) -> Keys:
         groups.append(
             GroupKeys(name, arrays[f"{i}.bases"], eta, eta_delta, arrays[f"{i}.pok_bases"], pok_eta, sigma)
         )
-    return assemble(base, groups, has_challenge=header["challenge"], circuit=r1cs.digest)
+    return assemble(base, groups, challenges=header["challenges"], circuit=r1cs.digest)
 
 
 def _array(entry: Mapping[str, Any], blob: memoryview, width: int) -> Limbs:

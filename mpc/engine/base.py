@@ -74,6 +74,10 @@ class Engine(ABC):
         """The squares element by element."""
 
     @abstractmethod
+    def squared_lengths(self, x: Share) -> Protocol[Share]:
+        """The squared Euclidean length of every row. Shapes: [rows, n] -> [rows]."""
+
+    @abstractmethod
     def conjoin(self, x: Share, y: Share) -> Protocol[Share]:
         """The conjunction of shared bits, 64 in a word."""
 

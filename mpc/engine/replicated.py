@@ -126,6 +126,10 @@ class Replicated(Engine):
         """One round, one word an element."""
         return (yield from self._reshare(x[0] * (x[0] + (x[1] << np.uint64(1)))))
 
+    def squared_lengths(self, x: Share) -> Generator[Outbox, Inbox, Share]:
+        """One round, one word a row."""
+        return (yield from self.dot(x, x))
+
     def conjoin(self, x: Share, y: Share) -> Generator[Outbox, Inbox, Share]:
         """One round, one word for 64 bits."""
         return (yield from self._reshare((x[0] & (y[0] ^ y[1])) ^ (x[1] & y[0]), binary=True))

@@ -1,6 +1,6 @@
 """Inner product, matrix product and squared norm of shared vectors, on any engine.
 
-    every owner's vector --inputs--> shares --dot / matmul / square--> shares --reveal--> the result alone
+    every owner's vector --inputs--> shares --dot, matmul, squared_lengths--> shares --reveal--> the result
 
 Leakage: the result, to all parties; lengths are public. Assumptions are the engine's.
 """
@@ -65,9 +65,8 @@ def squared_norm(engine: Engine, vector: object, owner: int, length: int) -> Gen
     own = {engine.me: vector} if engine.me == owner else {}
     shares = yield from engine.inputs(_own(engine, own), {owner: (length,)})
     row = engine.reshape(shares[owner], (1, length))
-    squares = yield from engine.square(row)
-    total = squares.sum(axis=-1, dtype=np.uint64)
-    revealed = yield from engine.reveal(total)
+    length_squared = yield from engine.squared_lengths(row)
+    revealed = yield from engine.reveal(length_squared)
     return int(revealed.astype(np.int64)[0])
 
 

@@ -10,6 +10,7 @@ tls           run_tls, TlsParty: one party here, its peers in other processes or
 """
 
 from mpc.runtime.certificates import Identity, fingerprint, load_certificate
+from mpc.runtime.compose import together
 from mpc.runtime.link import StoppedByPeer
 from mpc.runtime.local import DropRule, Network, run_local
 from mpc.runtime.meter import Cost, Meter, count_triples
@@ -37,4 +38,5 @@ __all__ = [
     "load_certificate",
     "run_local",
     "run_tls",
+    "together",
 ]

@@ -56,7 +56,7 @@ class Frame:
     def decode(cls, data: bytes) -> "Frame":
         """A frame from its bytes after the length.
 
-        Raises: DecodeError for an unknown kind, a body where none or a shorter one belongs, or a late greeting.
+        Raises: DecodeError for an unknown kind, a body too long or where none belongs, or a late greeting.
         """
         if len(data) < _HEADER:
             raise DecodeError(f"a frame has at least {_HEADER} bytes, got {len(data)}")

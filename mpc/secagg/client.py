@@ -5,7 +5,7 @@ survivors counts only once a quorum signed it, and for each peer one kind of sha
 """
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,7 +16,7 @@ from mpc.errors import DecodeError, FaultyParty, NotEnoughParties, ParameterErro
 from mpc.prg import Stream
 from mpc.secagg.graph import draw_neighbours, mask_sign
 from mpc.secagg.identity import IdentityKey, PublicIdentity
-from mpc.secagg.keys import RunKeys, commit_seed, open_sealed, pair_key, public_of, seal
+from mpc.secagg.keys import AgreementKey, RunKeys, commit_seed, open_sealed, seal
 from mpc.secagg.masks import Accumulator
 from mpc.secagg.messages import (
     Advert,
@@ -59,6 +59,9 @@ class _Client:
     identities: Mapping[int, PublicIdentity]
     randomness: Stream
     keys: RunKeys = field(init=False, repr=False)
+    channel: AgreementKey = field(init=False)
+    masking: AgreementKey = field(init=False)
+    channels: dict[int, bytes] = field(default_factory=dict, repr=False)
     advert: Advert = field(init=False)
     roster: Mapping[int, Advert] = field(init=False)
     view: bytes = field(init=False)
@@ -71,10 +74,11 @@ class _Client:
 
     def advertise(self) -> bytes:
         self.keys = keys = RunKeys.generate(self.randomness.derive("keys"))
+        self.channel, self.masking = AgreementKey(keys.channel), AgreementKey(keys.mask)
         seed = commit_seed(self.params.context, self.me, keys.seed)
-        unsigned = Advert(public_of(keys.channel), public_of(keys.mask), seed, b"")
+        unsigned = Advert(self.channel.public, self.masking.public, seed, b"")
         signature = self.identity.sign(Advert.PURPOSE, self.params.context, unsigned.body(self.me))
-        self.advert = Advert(unsigned.channel, unsigned.mask, seed, signature)
+        self.advert = replace(unsigned, signature=signature)
         return self.advert.to_bytes()
 
     def deal(self, data: bytes) -> bytes:
@@ -94,8 +98,7 @@ class _Client:
         shares = {}
         for j in self.drawn:
             self._verify(j)
-            shared = self._pair(j, self.keys.channel, self.roster[j].channel)
-            shares[j] = seal(shared, self.view, self.me, j, seed_shares[j], key_shares[j])
+            shares[j] = seal(self._channel_to(j), self.view, self.me, j, seed_shares[j], key_shares[j])
         dealing = Dealing(shares, b"")
         return Dealing(shares, self.identity.sign(Dealing.PURPOSE, self.view, dealing.body())).to_bytes()
 
@@ -108,9 +111,14 @@ class _Client:
             raise FaultyParty(SERVER, f"it passed on keys for client {j} that client {j} did not sign")
         self.verified.add(j)
 
-    def _pair(self, j: int, private: bytes, public: bytes) -> bytes:
+    def _channel_to(self, j: int) -> bytes:
+        if j not in self.channels:
+            self.channels[j] = self._agree(j, self.channel, self.roster[j].channel)
+        return self.channels[j]
+
+    def _agree(self, j: int, mine: AgreementKey, public: bytes) -> bytes:
         try:
-            return pair_key(private, public)
+            return mine.agree(public)
         except DecodeError as error:
             raise FaultyParty(j, f"signed a key that is {error}") from None
 
@@ -134,13 +142,12 @@ class _Client:
         total.add_vector(values, field_values)
         total.add_mask(self.keys.seed, 1)
         for j in self.masked_with:
-            total.add_mask(self._pair(j, self.keys.mask, self.roster[j].mask), mask_sign(self.me, j))
+            total.add_mask(self._agree(j, self.masking, self.roster[j].mask), mask_sign(self.me, j))
         return Masked(tuple(sorted(self.accused)), total.reduced(), total.field).to_bytes(self.params)
 
     def _receive(self, j: int, sealed: Sealed) -> None:
         try:
-            shared = pair_key(self.keys.channel, self.roster[j].channel)
-            self.held[j] = open_sealed(shared, self.view, j, self.me, sealed)
+            self.held[j] = open_sealed(self._channel_to(j), self.view, j, self.me, sealed)
         except DecodeError as error:
             # the dealer's fault, or the server's: either way the others may still recover the dealer's
             # secrets
@@ -169,11 +176,12 @@ class _Client:
         body = survivors_body(self.dealers, survivors)
         if not set(signatures) <= alive:
             raise FaultyParty(SERVER, "it passed on signatures of clients that are not on the list")
-        for j, signature in signatures.items():
-            if not self.identities[j].is_valid(signature, Survivors.PURPOSE, self.view, body):
-                raise FaultyParty(SERVER, f"client {j} did not sign the survivors I was shown")
         if len(signatures) < self.params.quorum:
             raise NotEnoughParties(f"{len(signatures)} confirmed the survivors, {self.params.quorum} must")
+        # any quorum will do: one more signature would prove nothing new
+        for j in sorted(signatures)[: self.params.quorum]:
+            if not self.identities[j].is_valid(signatures[j], Survivors.PURPOSE, self.view, body):
+                raise FaultyParty(SERVER, f"client {j} did not sign the survivors I was shown")
         seeds = {j: seed for j, (seed, _) in self.held.items() if j in alive}
         keys = {j: key for j, (_, key) in self.held.items() if j not in alive}
         return Reveal(seeds, keys).to_bytes()

@@ -15,14 +15,13 @@ from mpc.secagg.messages import SHARE, Sealed
 from mpc.shamir import KEY_FIELD
 
 __all__ = [
+    "AgreementKey",
     "RunKeys",
     "commit_seed",
     "commit_share",
     "is_seed",
     "is_share",
     "open_sealed",
-    "pair_key",
-    "public_of",
     "seal",
 ]
 
@@ -46,23 +45,27 @@ class RunKeys:
         return cls(stream.bytes(32), mask, seed)
 
 
-def public_of(private: bytes) -> bytes:
-    """The X25519 public key of 32 private bytes."""
-    key = X25519PrivateKey.from_private_bytes(private).public_key()
-    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+class AgreementKey:
+    """An X25519 key pair, loaded once for many agreements."""
 
+    __slots__ = ("_key", "public")
 
-def pair_key(private: bytes, public: bytes) -> bytes:
-    """The 32-byte secret that two key pairs agree on.
+    def __init__(self, private: bytes) -> None:
+        self._key = X25519PrivateKey.from_private_bytes(private)
+        self.public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
-    Raises: DecodeError for a public key of low order, which would make the secret known to everyone.
-    """
-    try:
-        return X25519PrivateKey.from_private_bytes(private).exchange(
-            X25519PublicKey.from_public_bytes(public)
-        )
-    except ValueError:
-        raise DecodeError("not a usable X25519 public key") from None
+    def __repr__(self) -> str:
+        return f"AgreementKey(public={self.public.hex()})"
+
+    def agree(self, public: bytes) -> bytes:
+        """The 32-byte secret that two key pairs agree on.
+
+        Raises: DecodeError for a public key of low order, which would make the secret known to everyone.
+        """
+        try:
+            return self._key.exchange(X25519PublicKey.from_public_bytes(public))
+        except ValueError:
+            raise DecodeError("not a usable X25519 public key") from None
 
 
 def _channel(shared: bytes, context: bytes, dealer: int, holder: int) -> ChaCha20Poly1305:

@@ -42,7 +42,7 @@ class Accumulator:
                 f"want {self.ring.size} integers and {len(self.field)} field elements, "
                 f"got {ring.dtype} of shape {ring.shape} and {len(field)}"
             )
-        self.ring += ring.astype(self.ring.dtype)
+        self.ring += ring.astype(self.ring.dtype, copy=False)
         self.field = [(a + b) % self._params.field for a, b in zip(self.field, field, strict=True)]
 
     def add_mask(self, key: bytes, sign: int) -> None:

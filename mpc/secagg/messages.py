@@ -19,7 +19,7 @@ Raises: DecodeError, in every `from_bytes`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,9 @@ __all__ = [
     "encode_indices",
 ]
 
+# a view is cut without copying, which matters for a masked vector
+Bytes = TypeVar("Bytes", bytes, memoryview)
+
 INDEX = 4
 HASH = 32
 SHARE = 32
@@ -54,7 +57,7 @@ def encode_indices(indices: Iterable[int]) -> bytes:
     return len(items).to_bytes(INDEX, "big") + b"".join(i.to_bytes(INDEX, "big") for i in items)
 
 
-def decode_indices(data: bytes, allowed: int) -> tuple[tuple[int, ...], bytes]:
+def decode_indices(data: Bytes, allowed: int) -> tuple[tuple[int, ...], Bytes]:
     """The list at the start of `data`, of at most `allowed` indices, and what follows it."""
     count = int.from_bytes(data[:INDEX], "big")
     end = INDEX * (count + 1)
@@ -202,7 +205,7 @@ class Masked:
 
     @classmethod
     def from_bytes(cls, data: bytes, params: Parameters) -> "Masked":
-        accused, rest = decode_indices(data, len(params.clients))
+        accused, rest = decode_indices(memoryview(data), len(params.clients))
         size, split = params.field_bytes, params.dim * params.word_bytes
         if len(rest) != split + params.field_dim * size:
             raise DecodeError(

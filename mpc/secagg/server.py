@@ -15,7 +15,7 @@ from mpc.errors import DecodeError, FaultyParty, NotEnoughParties, ParameterErro
 from mpc.secagg.client import run_view, survivors_body
 from mpc.secagg.graph import mask_sign, masking_pairs
 from mpc.secagg.identity import SIGNATURE_BYTES, PublicIdentity
-from mpc.secagg.keys import is_seed, is_share, pair_key, public_of
+from mpc.secagg.keys import AgreementKey, is_seed, is_share
 from mpc.secagg.masks import Accumulator
 from mpc.secagg.messages import Advert, Agreement, Dealing, Delivery, Masked, Reveal, Roster, Survivors
 from mpc.secagg.parameters import Parameters
@@ -79,13 +79,13 @@ class _Server:
 
     def take_adverts(self, inbox: "Inbox") -> bytes:
         """Keys that their clients signed make the roster."""
-        usable = bytes(range(32))
+        any_key = AgreementKey(bytes(range(32)))
         for i in self.params.clients:
             if i not in inbox:
                 continue
             try:
                 advert = Advert.from_bytes(inbox[i])
-                pair_key(usable, advert.channel), pair_key(usable, advert.mask)
+                any_key.agree(advert.channel), any_key.agree(advert.mask)
             except DecodeError as error:
                 self.blame(i, f"bad keys: {error}")
                 continue
@@ -212,7 +212,7 @@ class _Server:
         good = (
             is_seed(advert.seed, self.params.context, dealer, secret)
             if kind == "seed"
-            else public_of(secret) == advert.mask
+            else AgreementKey(secret).public == advert.mask
         )
         if not good:
             # every share used opens a commitment that the dealer signed
@@ -228,8 +228,8 @@ class _Server:
         masks = [Mask(self._recover(i, "seed"), -1) for i in self.masked]
         for j in self.dealings:
             if j not in self.masked and (left := pairs[j] & set(self.masked)):
-                key = self._recover(j, "key")
-                masks += [Mask(pair_key(key, self.adverts[i].mask), -mask_sign(i, j)) for i in sorted(left)]
+                key = AgreementKey(self._recover(j, "key"))
+                masks += [Mask(key.agree(self.adverts[i].mask), -mask_sign(i, j)) for i in sorted(left)]
         add_masks(total, self.params, masks, self.workers)
         return Aggregate(
             total.signed(), total.field, tuple(sorted(self.masked)), dict(self.dropped), dict(self.faulty)

@@ -13,7 +13,7 @@ from mpc.prg import Stream
 from mpc.runtime import Network
 from mpc.secagg import IdentityKey, Parameters, server
 from mpc.secagg.client import survivors_body
-from mpc.secagg.keys import RunKeys, commit_seed, pair_key, public_of
+from mpc.secagg.keys import AgreementKey, RunKeys, commit_seed
 from mpc.secagg.masks import Accumulator
 from mpc.secagg.messages import (
     Advert,
@@ -64,7 +64,7 @@ def test_server_substitutes_a_key_to_read_the_shares() -> None:
         def forged(data: bytes) -> bytes:
             adverts = dict(Roster.from_bytes(data, case.params).adverts)
             victim = adverts[2]
-            adverts[2] = Advert(public_of(mine.channel), victim.mask, victim.seed, victim.signature)
+            adverts[2] = Advert(AgreementKey(mine.channel).public, victim.mask, victim.seed, victim.signature)
             return Roster(adverts).to_bytes()
 
         return {i: forged(data) if i != 2 else data for i, data in sent.items()}
@@ -164,9 +164,9 @@ def split_view_attack(case: Case, colluders: set[int], told_gone: set[int]) -> A
         total = Accumulator(params)
         total.add_vector(masked.ring, masked.field)
         total.add_mask(reconstruct_secret(seeds, params.threshold).to_bytes(32, "big"), -1)
-        mask_key = reconstruct_secret(keys, params.threshold).to_bytes(32, "big")
+        mask_key = AgreementKey(reconstruct_secret(keys, params.threshold).to_bytes(32, "big"))
         for j in without:
-            total.add_mask(pair_key(mask_key, adverts[j].mask), -1)
+            total.add_mask(mask_key.agree(adverts[j].mask), -1)
         outcome["input"] = total.signed()
 
     case.run({**clients, 0: attack()})

@@ -354,7 +354,7 @@ class Committed:
 @pytest.fixture(scope="module")
 def committed() -> Committed:
     r1cs, program = committed_circuit()
-    keys = commit_prove.setup(r1cs, Stream.from_os(), unsafe_single_party=True, has_challenge=True)
+    keys = commit_prove.setup(r1cs, Stream.from_os(), unsafe_single_party=True, challenges=1)
     made = Committed(r1cs, program, keys, [5, 14], None, None)  # type: ignore[arg-type]
     proof, blindings = made.prove([1, 2, 3])
     commit_prove.verify(keys.vk, [5, 14], proof)
@@ -474,7 +474,7 @@ def test_the_challenge_covers_the_key_all_inputs_and_all_commitments(committed: 
     vk, (first, second) = committed.keys.vk, committed.proof.commitments
     other_vk = replace(vk, circuit=bytes(32))
     seen = {
-        commit_prove.challenge(key, publics, commitments)
+        commit_prove.challenge(key, publics, commitments)[0]
         for key, publics, commitments in [
             (vk, [5, 14], [first, second]),
             (vk, [6, 14], [first, second]),
@@ -552,7 +552,7 @@ def test_wrong_number_of_commitments(committed: Committed, count: int) -> None:
 def test_the_challenge_is_not_the_callers_to_supply(committed: Committed) -> None:
     alpha = commit_prove.challenge(committed.keys.vk, committed.publics, committed.proof.commitments)
     with pytest.raises(DecodeError, match="public inputs"):
-        commit_prove.verify(committed.keys.vk, [*committed.publics, alpha], committed.proof)
+        commit_prove.verify(committed.keys.vk, [*committed.publics, *alpha], committed.proof)
 
 
 @pytest.mark.parametrize("bad", [G1_INFINITY, G1(1, 3), G1(1 + Q, 2)])

@@ -175,3 +175,22 @@ def test_the_default_backend_is_the_fastest_that_works() -> None:
         pytest.skip("ZK_BACKEND forces one")
     usable = [name for name, works, _ in backends.available() if works]
     assert backends.get().name == usable[0]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_multiples_from_tables_are_those_made_one_by_one(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numba", reason="the extra `fast` is not installed")
+    from zk.backends import mcl
+
+    lib = backends.get("mcl")
+    edges = [0, 1, 2, 3, 255, 256, 257, 1 << 64, (1 << 64) - 1, R - 1, R - 2, R // 2, (1 << 253) + 1]
+    factors = to_limbs(edges + [pow(7, k, R) for k in range(600)])
+    base1, base2 = lib.g1_mul(G1_GENERATOR, 99), lib.g2_mul(G2_GENERATOR, 99)
+    expected = lib.multiples_g1(base1, factors), lib.multiples_g2(base2, factors)
+    monkeypatch.setattr(mcl, "_WORTH_TABLES", 1)
+    assert (lib.multiples_g1(base1, factors, threads=threads) == expected[0]).all()
+    assert (lib.multiples_g2(base2, factors, threads=threads) == expected[1]).all()
+    assert not lib.multiples_g1(G1_INFINITY, factors, threads=threads).any()
+    assert not lib.multiples_g2(G2_INFINITY, factors, threads=threads).any()

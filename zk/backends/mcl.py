@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from zk import kernels
 from zk.backends.base import Backend, Limbs, PreparedPairs, usable_threads
 from zk.backends.mcl_library import BackendUnavailable, load
 from zk.curve import G1, G1_GENERATOR, G2, G2_GENERATOR, Q, R
@@ -18,6 +19,8 @@ __all__ = ["MclBackend"]
 _CHUNK = 1 << 14
 _MONTGOMERY_ONE = to_limbs([1], Q)[0]
 _GT_LIMBS = 48
+# fewer multiples than this are made one by one, before numba is loaded
+_WORTH_TABLES = 1 << 11
 
 
 def _address(array: Limbs) -> ctypes.c_void_p:
@@ -144,6 +147,20 @@ class MclBackend(Backend):
             self._msm(bases, scalars, threads, (lib.mclBnG2_mulVec, lib.mclBnG2_add, lib.mclBnG2_normalize))
         )[0]
 
+    @staticmethod
+    def _tables_pay(scalars: Limbs) -> bool:
+        return len(scalars) >= _WORTH_TABLES and kernels.available()
+
+    @staticmethod
+    def _windowed(multiple: Callable[[int], Limbs], scalars: Limbs, threads: int | None) -> Limbs:
+        """Multiples by compiled tables, given a function for single ones."""
+        from zk.kernels.points import multiples
+
+        width = 8 if len(scalars) < 1 << 13 else 11
+        starts = range(0, R.bit_length(), width)
+        pairs = np.concatenate([multiple(1 << low << i) for low in starts for i in range(2)])
+        return multiples(pairs, width, scalars, usable_threads(threads))
+
     def _multiples(
         self,
         base: Limbs,
@@ -174,10 +191,14 @@ class MclBackend(Backend):
 
     def multiples_g1(self, base: G1, scalars: Limbs, *, threads: int | None = None) -> Limbs:
         lib = self._lib
+        if not base.is_infinity and self._tables_pay(scalars):
+            return self._windowed(lambda k: g1_array([self.g1_mul(base, k)]), scalars, threads)
         return self._multiples(g1_array([base]), scalars, threads, (lib.mclBnG1_mul, lib.mclBnG1_normalize))
 
     def multiples_g2(self, base: G2, scalars: Limbs, *, threads: int | None = None) -> Limbs:
         lib = self._lib
+        if not base.is_infinity and self._tables_pay(scalars):
+            return self._windowed(lambda k: g2_array([self.g2_mul(base, k)]), scalars, threads)
         return self._multiples(g2_array([base]), scalars, threads, (lib.mclBnG2_mul, lib.mclBnG2_normalize))
 
     def pairing(self, p: G1, q: G2) -> object:

@@ -10,7 +10,6 @@ import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from zk.formats.bulk import all_below, map_file
 from zk.formats.iden3 import Cursor, read_sections, write_sections
 from zk.formats.numbers import distinct_integers, distinct_limbs
 from zk.linear import Linear
+from zk.merge import weighted_sum
 from zk.r1cs import R1CS, Named
 
 __all__ = ["MAGIC", "CircomInfo", "decode_r1cs", "encode_r1cs"]
@@ -133,27 +133,15 @@ def encode_r1cs(circuit: R1CS, info: CircomInfo | None = None) -> bytes:
 
 def _packed(side: Linear) -> list[bytes]:
     """The bytes of each row's combination, like terms merged and wires in ascending order, as circom writes them."""
-    rows, wires, values = _merged(side)
-    terms = np.zeros(len(rows), dtype=_TERM)
-    terms["wire"], terms["value"] = wires, distinct_limbs(values, 1)
-    bounds = np.searchsorted(rows, np.arange(side.n + 1)).tolist()
+    merged = weighted_sum([(side, 1)])
+    terms = np.zeros(len(merged.rows), dtype=_TERM)
+    terms["wire"], terms["value"] = merged.wires, distinct_limbs(merged.coefficients, 1)
+    bounds = np.searchsorted(merged.rows, np.arange(side.n + 1)).tolist()
     data, width = terms.tobytes(), _TERM.itemsize
     return [
         struct.pack("<I", stop - start) + data[start * width : stop * width]
         for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
     ]
-
-
-def _merged(side: Linear) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
-    order = np.lexsort((side.wires, side.rows))
-    rows, wires = side.rows[order], side.wires[order]
-    values = side.coefficients[order].astype(object)
-    if not len(rows):
-        return rows, wires, values
-    first = np.flatnonzero(np.concatenate([[True], (rows[1:] != rows[:-1]) | (wires[1:] != wires[:-1])]))
-    sums = np.add.reduceat(values, first) % R
-    keep = sums != 0
-    return rows[first][keep], wires[first][keep], sums[keep]
 
 
 def _interleaved(sides: Sequence[Sequence[bytes]]) -> bytes:

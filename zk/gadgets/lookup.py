@@ -7,6 +7,7 @@ value, `close_queries`, then `circuit.challenge()`, then `prove_queries`.
 Source: Haboeck, "Multivariate lookups based on logarithmic derivatives" (eprint 2022/1530), lemma 5.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from zk.field import R, batch_inverse
 from zk.linear import Linear, concatenate
 from zk.r1cs import WitnessError
 
-__all__ = ["LookupTable"]
+__all__ = ["FunctionTable", "LookupTable"]
 
 
 def _count(size: int, scales: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
@@ -92,3 +93,49 @@ class LookupTable:
         for more in sums[1:]:
             total = total + more
         circuit.equal(total, quotients.sum(), f"{name}.sum")
+
+
+class FunctionTable:
+    """The graph of a function on {0, ..., n - 1}: pairs (t, f(t)), looked up as t + beta f(t) for a second challenge.
+
+    A pair outside the graph meets the fingerprint of one inside with probability n / R for each query.
+
+    Assumes: arguments and results are combinations of committed wires.
+    """
+
+    def __init__(self, circuit: Circuit, outputs: Sequence[int], name: str, *, group: str) -> None:
+        self._circuit, self._outputs, self._name, self._group = circuit, list(outputs), name, group
+        self._queries: list[tuple[Linear, Linear]] = []
+        self._multiplicities: Linear | None = None
+
+    def query(self, arguments: Linear, results: Linear) -> None:
+        """Ask that results be the function's values at the arguments."""
+        if self._multiplicities is not None:
+            raise ParameterError(f"{self._name}: the queries are closed")
+        self._queries.append((arguments, results))
+
+    def close_queries(self) -> None:
+        """Commit to how often each argument is asked for."""
+        size = len(self._outputs)
+        arguments = concatenate([t for t, _ in self._queries])
+        ones = np.ones(arguments.n, dtype=object)
+        self._multiplicities = self._circuit.committed(
+            f"{self._name}.multiplicity", size, lambda v: _count(size, ones, v), arguments, group=self._group
+        )
+
+    def prove_queries(self, alpha: Linear, beta: Linear) -> None:
+        """The rows, given two challenges. Two rows a query, one an entry."""
+        if self._multiplicities is None:
+            raise ParameterError(f"{self._name}: close the queries before the challenge is drawn")
+        circuit, name, size = self._circuit, self._name, len(self._outputs)
+        arguments = concatenate([t for t, _ in self._queries])
+        results = concatenate([f for _, f in self._queries])
+        distance = alpha - arguments - circuit.multiply(results, beta, f"{name}.weighted")
+        inverses = circuit.private(f"{name}.inverse", arguments.n, _inverses, distance)
+        circuit.enforce(inverses, distance, Linear.constant(1), f"{name}.query")
+        entry = alpha - Linear.constant(np.arange(size), size) - beta.repeat(size) * self._outputs
+        quotients = circuit.private(
+            f"{name}.quotient", size, lambda d, m: _inverses(d) * m % R, entry, self._multiplicities
+        )
+        circuit.enforce(quotients, entry, self._multiplicities, f"{name}.entry")
+        circuit.equal(inverses.sum(), quotients.sum(), f"{name}.sum")

@@ -17,7 +17,7 @@ Element: TypeAlias = "tuple[np.uint64, np.uint64, np.uint64, np.uint64]"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _WORD, _WIDE = ir.IntType(64), ir.IntType(128)
-_PAIR = types.UniTuple(types.uint64, 2)
+_PAIR: Any = cast(Any, types).UniTuple(types.uint64, 2)
 _0 = np.uint64(0)
 
 

@@ -7,6 +7,7 @@ cost          rows, sizes and times, before anything runs
 
 from zk.statements.cost import Cost
 from zk.statements.norm_bound import NormBound
+from zk.statements.sgd_step import SgdStep
 from zk.statements.update_proof import UpdateProof
 
-__all__ = ["Cost", "NormBound", "UpdateProof"]
+__all__ = ["Cost", "NormBound", "SgdStep", "UpdateProof"]

@@ -28,8 +28,8 @@ from mpc.prg import Stream
 from zk import commit_prove
 from zk.backends.base import Backend
 from zk.circuit import Circuit, Program
-from zk.commit_prove import CommitmentKey, CommittedProof, Keys, ProverKey, VerifierKey
-from zk.curve import G1, G1_BYTES, decode_g1
+from zk.commit_prove import CommittedProof, Keys, ProverKey, VerifierKey
+from zk.curve import G1_BYTES
 from zk.field import R
 from zk.gadgets.bits import assert_at_most, assert_boolean, bit_sum
 from zk.gadgets.norm import assert_norm_at_most
@@ -37,6 +37,7 @@ from zk.gadgets.ranges import RangeTables, digit_plan
 from zk.groth16 import BatchRejected
 from zk.linear import Linear
 from zk.r1cs import R1CS, WitnessError
+from zk.statements.additive import AdditiveUpdates, context_scalar, hedged
 from zk.statements.cost import Cost, estimate
 from zk.statements.update_proof import SCALAR_BYTES, UpdateProof, chunk_bytes, decode_chunk, encode_chunk
 
@@ -46,7 +47,7 @@ MAX_ROWS = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
-class NormBound:
+class NormBound(AdditiveUpdates):
     """Updates of `dim` entries of `bits` bits each: |u_j| <= linf_bound, which is 2**(bits - 1) - 1 unless it is tighter.
 
     `lookup` checks the entries by table lookups (2 to 3 rows an entry), otherwise bit by bit (bits + 2 rows).
@@ -144,7 +145,7 @@ class NormBound:
             r1cs,
             stream,
             unsafe_single_party=unsafe_single_party,
-            has_challenge=program.challenge_at is not None,
+            challenges=program.challenges,
             backend=backend,
             threads=threads,
         )
@@ -168,7 +169,7 @@ class NormBound:
         """
         self._check_values(values, l2_bound_sq)
         bound = min(l2_bound_sq, self.max_norm_sq)
-        stream = _hedged(randomness, values, context)
+        stream = hedged(randomness, values, context)
         r1cs, program = self.circuit()
         padded = np.zeros(self.chunks * self.chunk_dim, dtype=object)
         padded[: self.dim] = [int(v) for v in values]
@@ -214,6 +215,8 @@ class NormBound:
 
         Raises: DecodeError for malformed bytes or bounds; ProofRejected if the shares are of another bound.
         """
+        if vk.circuit != self.circuit()[0].digest:
+            raise DecodeError("this key is for another circuit")
         if type(l2_bound_sq) is not int or l2_bound_sq < 0:
             raise DecodeError(f"a squared bound is a non-negative int, got {l2_bound_sq!r}")
         bound, m, n_groups = min(l2_bound_sq, self.max_norm_sq), self.chunks, len(vk.groups)
@@ -303,95 +306,6 @@ class NormBound:
             failed = sorted(reasons)
             raise BatchRejected(failed, [reasons[i] for i in failed])
 
-    def commit(
-        self,
-        key: VerifierKey | ProverKey,
-        values: Sequence[int] | NDArray[np.int64],
-        blinding: Sequence[int],
-        *,
-        backend: Backend | None = None,
-        threads: int | None = None,
-    ) -> bytes:
-        """The commitment to these values under these blindings, 64 bytes a chunk.
-
-        Shapes: values (dim,), blinding (chunks,).
-        Raises: ParameterError for wrong lengths.
-        """
-        points = self._commit(_update_key(key), values, blinding, backend, threads)
-        return b"".join(p.to_bytes() for p in points)
-
-    def _commit(
-        self,
-        key: CommitmentKey,
-        values: Sequence[int] | NDArray[np.int64],
-        blinding: Sequence[int],
-        lib: Backend | None,
-        threads: int | None = None,
-    ) -> list[G1]:
-        if len(values) != self.dim or len(blinding) != self.chunks:
-            raise ParameterError(
-                f"want {self.dim} values and {self.chunks} blindings, got {len(values)}, {len(blinding)}"
-            )
-        padded = [int(v) for v in values] + [0] * self._padding
-        size = self.chunk_dim
-        return [
-            commit_prove.commit(key, padded[c * size : (c + 1) * size], v, backend=lib, threads=threads)
-            for c, v in enumerate(blinding)
-        ]
-
-    def combine(self, commitments: Sequence[bytes], *, backend: Backend | None = None) -> bytes:
-        """The commitment to the sum of the updates under the sum of the blindings.
-
-        Raises: DecodeError for malformed commitments.
-        """
-        columns = zip(*(self._points(c) for c in commitments), strict=True)
-        return b"".join(commit_prove.combine(column, backend=backend).to_bytes() for column in columns)
-
-    def _points(self, commitment: bytes) -> list[G1]:
-        if len(commitment) != self.chunks * G1_BYTES:
-            raise DecodeError(f"a commitment has {self.chunks * G1_BYTES} bytes, got {len(commitment)}")
-        cuts = range(0, len(commitment), G1_BYTES)
-        return [decode_g1(commitment[i : i + G1_BYTES], infinity=True) for i in cuts]
-
-    def open_sum(
-        self,
-        key: VerifierKey | ProverKey,
-        commitment_sum: bytes,
-        total: Sequence[int] | NDArray[np.int64],
-        blinding_total: Sequence[int],
-        *,
-        backend: Backend | None = None,
-        threads: int | None = None,
-    ) -> None:
-        """Check that a combined commitment opens to this sum of updates and these sums of blindings.
-
-        Shapes: total (dim,), signed; blinding_total (chunks,), modulo R.
-        Raises: ProofRejected if it does not; DecodeError for a malformed commitment.
-        Leakage: the opening reveals the sum, and nothing else about the updates.
-        """
-        if self._commit(_update_key(key), total, blinding_total, backend, threads) != self._points(
-            commitment_sum
-        ):
-            raise ProofRejected("the sum of the updates does not open the sum of the commitments")
-
-
-def context_scalar(context: bytes, chunk: int, chunks: int) -> int:
-    """A public input that stands for plan, round and client and for a chunk's place: the first 248 bits of a hash."""
-    place = chunk.to_bytes(8, "big") + chunks.to_bytes(8, "big")
-    return int.from_bytes(sha256(b"eppml context v1" + place + context).digest()[:31], "big")
-
-
-def _update_key(key: VerifierKey | ProverKey) -> CommitmentKey:
-    return (key.verifier if isinstance(key, ProverKey) else key).group("update")
-
-
-def _hedged(randomness: Stream, values: NDArray[np.int64], context: bytes) -> Stream:
-    """A stream that differs when the values or the context do, so that a caller's repeated seed reuses no blinding."""
-    data = np.asarray(values).astype("<i8").tobytes()
-    return Stream(
-        sha256(randomness.bytes(32) + sha256(data).digest() + sha256(context).digest()).digest(), b"zk prove"
-    )
-
 
 def _split_bound(norms: Sequence[int], bound: int, stream: Stream) -> list[int]:
     """Shares of the bound, each at least the partial norm; they are committed, so any split will do."""
@@ -413,7 +327,7 @@ def _layout(statement: NormBound) -> tuple[int, int]:
 
 
 def _assert_entries(circuit: Circuit, statement: NormBound, update: Linear) -> Linear:
-    """Rows for the entries by bits: sign times magnitude, so the range is symmetric."""
+    """Rows for the entries by bits: sign times magnitude, so the range is symmetric (zero may carry either sign)."""
     width = statement.bits - 1
     n = update.n
 

@@ -1,0 +1,1 @@
+"""Benchmarks for asv; `python -m benchmarks` prints the comparisons with peers."""

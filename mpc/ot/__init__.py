@@ -1,0 +1,12 @@
+"""Oblivious transfer: two parties make their own correlated randomness.
+
+base         128 transfers from X25519            (edwards: the few point additions it needs)
+extension    millions from those 128, IKNP        (hash: the fixed-key AES hash with tweaks)
+correlated   transferred: a source of triples for `mpc.engine.Additive` between two parties
+"""
+
+from mpc.ot.base import receive_keys, send_keys
+from mpc.ot.correlated import transferred
+from mpc.ot.extension import Receiver, Sender
+
+__all__ = ["Receiver", "Sender", "receive_keys", "send_keys", "transferred"]
