@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from chain_support import COORDINATOR
-from conftest import Backend
+from chain_ledgers import Backend
 
 from chain_adapter import TransactionReverted
 from chain_adapter.groth16_calldata import ORDER, KeyBlob, key_blob
