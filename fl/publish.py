@@ -101,7 +101,17 @@ class Publisher:
             plan=setting.plan_hash.hex(),
             round=setting.number,
             clients=self._clients(setting, outcome, cids, total_samples, banned),
-            opened=tuple(OpenedRecord(**dataclasses.asdict(opened)) for opened in outcome.opened),
+            opened=tuple(
+                OpenedRecord(
+                    stage=opened.stage,
+                    place=opened.place,
+                    group=opened.group,
+                    included=opened.included,
+                    matches=opened.matches,
+                    evidence=self._store.put(opened.evidence) if opened.evidence else "",
+                )
+                for opened in outcome.opened
+            ),
             leaves=self._store.put(leaf_list({index: cids[index] for index in leaves})),
             root=tree.root.hex() if tree else "",
             total=self._store.put(outcome.total.astype("<i8").tobytes()) if outcome.total is not None else "",

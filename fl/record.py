@@ -37,12 +37,17 @@ class ClientRecord:
 
 @dataclass(frozen=True, slots=True)
 class OpenedRecord:
-    """A sum that was opened, over whom, and whether it matched their commitments."""
+    """A sum that was opened, over whom, and whether it matched their commitments.
+
+    `evidence` is the CID of what the aggregation mode leaves for an auditor, or empty.
+    """
 
     stage: int
+    place: int
     group: tuple[int, ...]
     included: tuple[int, ...]
     matches: bool
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,22 @@ class RoundRecord:
     loss: float
 
     @property
+    def stage(self) -> int | None:
+        """Which stage's matching sums make up the round's sum: the one that covers exactly the included clients."""
+        for stage in sorted({o.stage for o in self.opened if o.matches}):
+            covered = [c for o in self.opened if o.matches and o.stage == stage for c in o.included]
+            if tuple(sorted(covered)) == self.included:
+                return stage
+        return None
+
+    @property
     def included(self) -> tuple[int, ...]:
         return tuple(client.client for client in self.clients if client.status == "included")
+
+    @property
+    def convicted(self) -> tuple[int, ...]:
+        """Clients that were rejected for certain: they are excluded from later rounds."""
+        return tuple(c.client for c in self.clients if c.status == "rejected" and c.certain)
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -89,9 +108,7 @@ class RoundRecord:
                 raise DecodeError(f"not an {_FORMAT} document")
             clients = tuple(ClientRecord(**client) for client in body.pop("clients"))
             opened = tuple(
-                OpenedRecord(
-                    o.pop("stage"), tuple(o.pop("group")), tuple(o.pop("included")), o.pop("matches")
-                )
+                OpenedRecord(group=tuple(o.pop("group")), included=tuple(o.pop("included")), **o)
                 for o in body.pop("opened")
             )
             blinding = tuple(body.pop("blinding"))
