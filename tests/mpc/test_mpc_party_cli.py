@@ -85,6 +85,14 @@ def test_two_processes_need_no_dealer(tmp_path: Path) -> None:
         assert json.loads(out)["result"] == 26
 
 
+def test_a_party_that_never_starts_is_named(tmp_path: Path) -> None:
+    inputs = {1: "value = 6", 2: "value = -7", 3: "value = 10"}
+    files = write_files(tmp_path, "sum", inputs, patience="join_deadline = 1.5")
+    ended = processes(files[:2])
+    assert all(code != 0 and out == "" for code, out, _ in ended)
+    assert any("party 3: did not join within 1.5 s" in err for _, _, err in ended)
+
+
 def test_a_function_of_ones_own_runs_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "my_protocol.py").write_text(
         "def greet(me, parties, inputs, randomness):\n"
