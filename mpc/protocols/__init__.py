@@ -18,7 +18,7 @@ from mpc.protocols.dealer import dealer, receive_allotment
 from mpc.protocols.linear import inner_product, matrix_product, squared_norm
 from mpc.protocols.order import median, ranked_sum, trimmed_mean
 from mpc.protocols.product import product
-from mpc.protocols.relay import SealingKey, relay, through_relay
+from mpc.protocols.relay import SealingKey, relay, sealing_public, through_relay
 from mpc.protocols.screening import rows_within
 from mpc.protocols.sum import private_sum
 
@@ -36,6 +36,7 @@ __all__ = [
     "relay",
     "reveal_less_than",
     "rows_within",
+    "sealing_public",
     "signs",
     "squared_norm",
     "through_relay",

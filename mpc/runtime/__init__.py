@@ -8,7 +8,7 @@
     certificates  Identity: the key and self-signed certificate by which peers know a party
     framing       the bounded frames on the wire
     link  rounds  one peer's connection; waiting for everybody, and naming who does not answer
-    cli           eppml party
+    cli           eppml party                                          (party_file: what a party's file says)
 
 A protocol does not know which of them runs it, and its bill is the same in all.
 """
