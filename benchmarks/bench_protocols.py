@@ -25,6 +25,7 @@ from mpc.protocols import (
     product,
     relay,
     reveal_less_than,
+    rows_within,
     squared_norm,
     through_relay,
     trimmed_mean,
@@ -57,6 +58,12 @@ def ordered(estimate: Callable[..., Protocol[Any]], *arguments: int) -> Callable
     return body
 
 
+def screened(engine: Engine) -> Protocol[Any]:
+    rows = np.stack([vector(i, 100) for i in range(10)])
+    shares = (yield from engine.inputs(as_words(rows) if engine.me == 1 else None, {1: rows.shape}))[1]
+    return (yield from rows_within(engine, shares, 2**15, 2**35))
+
+
 def two(values: dict[int, Any], engine: Engine) -> dict[int, Any]:
     return {engine.me: values[engine.me]} if engine.me in values else {}
 
@@ -71,6 +78,7 @@ BODIES: dict[str, Callable[[Engine], Protocol[Any]]] = {
     "less than, 1000 of 64 bits": lambda e: reveal_less_than(e, VECTORS.get(e.me), (1, 2), D),
     "median, 9 x 100 of 18 bits": ordered(median),
     "trimmed mean, 9 x 100 of 18 bits": ordered(trimmed_mean, 2),
+    "screening, 10 x 100": screened,
 }
 ENGINES = ["replicated", "dealer, 2 parties", "dealer, 3 parties", "transfer, 2 parties"]
 

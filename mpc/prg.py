@@ -12,6 +12,7 @@ operating system.
 import os
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256
 from hmac import digest as hmac_digest
 from typing import Any, NoReturn, Protocol
@@ -122,6 +123,11 @@ def encode_labels(labels: tuple[Label, ...]) -> bytes:
     return b"".join(parts)
 
 
+@lru_cache(maxsize=256)
+def _opening(cipher: str, label: bytes) -> bytes:
+    return b"EPPML stream v1" + encode_labels((cipher, label))
+
+
 class Stream:
     """A reproducible source of secret randomness with labelled, independent children.
 
@@ -144,8 +150,7 @@ class Stream:
             raise ParameterError(f"a stream wants a {KEY_BYTES}-byte key, got {len(key)}")
         if cipher not in CIPHERS:
             raise ParameterError(f"cipher must be one of {', '.join(CIPHERS)}, got {cipher!r}")
-        context = b"EPPML stream v1" + encode_labels((cipher, label))
-        self._start(hmac_digest(key, context, sha256), cipher)
+        self._start(hmac_digest(key, _opening(cipher, label), sha256), cipher)
 
     def _start(self, secret: bytes, cipher: str) -> None:
         self._secret = secret

@@ -66,7 +66,7 @@ def panel(at: int, title: str, xlabel: str, series: Series) -> list[str]:
     ]
     for power in range(y0, y1 + 1):
         y = TOP + HEIGHT - (power - y0) / (y1 - y0) * HEIGHT
-        label = {3: "1 kB", 4: "10 kB", 5: "100 kB", 6: "1 MB", 7: "10 MB", 8: "100 MB"}.get(
+        label = {3: "1 kB", 4: "10 kB", 5: "100 kB", 6: "1 MB", 7: "10 MB", 8: "100 MB", 9: "1 GB"}.get(
             power, f"{10**power} B"
         )
         out.append(f'<line x1="{at}" x2="{at + WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>')
