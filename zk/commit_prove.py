@@ -22,7 +22,6 @@ from typing import Any
 
 from mpc.errors import DecodeError, ParameterError, ProofRejected
 from mpc.prg import Stream
-from mpc.transcript import Transcript
 from zk import backends, groth16
 from zk.backends.base import Backend, Limbs
 from zk.circuit import Program
@@ -50,6 +49,9 @@ __all__ = [
     "verify_batch",
     "verify_opening",
 ]
+
+_CHALLENGE_TAG = b"EPPML groth16 challenge v1".ljust(32, b"\0")
+_MAX_CHALLENGES = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +90,10 @@ class VerifierKey:
             parse_g2(*group.sigma_g2)
             for point in g1_points(group.bases):
                 parse_g1(*point)
+        if not 0 <= self.challenges < min(len(self.base.ic), _MAX_CHALLENGES) or (
+            self.challenges and not self.groups
+        ):
+            raise DecodeError(f"{self.challenges} challenges do not fit this key")
         self._check_sigmas()
 
     def _check_sigmas(self) -> None:
@@ -187,12 +193,20 @@ def assemble(base: ProvingKey, groups: Sequence[GroupKeys], *, challenges: int, 
 
 
 def challenge(key: VerifierKey, publics: Sequence[int], commitments: Sequence[G1]) -> list[int]:
-    """The challenges a circuit computes with: they depend on the key, every other public input and every commitment."""
-    transcript = Transcript(b"zk commit-and-prove")
-    transcript.absorb(b"key", key.digest)
-    transcript.absorb(b"publics", b"".join(x.to_bytes(32, "big") for x in publics))
-    transcript.absorb(b"commitments", b"".join(d.to_bytes() for d in commitments))
-    return [transcript.challenge(b"challenge", R) for _ in range(key.challenges)]
+    """The challenges a circuit computes with: they depend on the key, every other public input and every commitment.
+
+    Two SHA-256 each, so that an EVM contract can derive them too. Nothing needs a length: the key, which comes first,
+    fixes how many inputs and commitments there are.
+
+    Assumes: SHA-256 behaves as a random oracle.
+    """
+    text = _CHALLENGE_TAG + key.digest + b"".join(x.to_bytes(32, "big") for x in publics)
+    text += b"".join(d.to_bytes() for d in commitments)
+    out = []
+    for i in range(key.challenges):
+        halves = sha256(bytes([2 * i]) + text).digest() + sha256(bytes([2 * i + 1]) + text).digest()
+        out.append(int.from_bytes(halves, "big") % R)
+    return out
 
 
 def _msm(lib: Backend, bases: Limbs, scalars: Limbs, threads: int | None) -> G1:
@@ -256,9 +270,11 @@ def prove(
 
     `reuse` gives the blinding of a group that was committed to before, with the very same values.
 
-    Raises: WitnessError if the inputs do not satisfy the circuit.
+    Raises: WitnessError if the inputs do not satisfy the circuit; ParameterError for a key of another circuit.
     Leakage: nothing about private and committed wires, if `randomness` is fresh.
     """
+    if key.verifier.circuit != r1cs.digest:
+        raise ParameterError("this key is for another circuit")
     lib = backend or backends.get()
     witness = program.commit_phase(inputs)
     blindings = [(reuse or {}).get(g.name, randomness.below(R)) for g in key.groups]
