@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mpc.errors import DecodeError
+from mpc.errors import DecodeError, ParameterError
 from mpc.prg import Stream
 from zk import groth16
 from zk.curve import Q, R, in_g2_subgroup
@@ -190,6 +190,12 @@ def test_zkey_with_beta_of_two_minds() -> None:
     alpha = bytes(read_sections(ZKEY, b"zkey", 1, range(1, 11))[2][ALPHA : ALPHA + 64])
     with pytest.raises(DecodeError, match="beta or delta differs"):
         read_proving_key(replaced(ZKEY, 2, at(ALPHA + 64, alpha)))
+
+
+def test_key_with_commitments_does_not_fit_a_zkey() -> None:
+    key = read_proving_key(ZKEY)
+    with pytest.raises(ParameterError):
+        encode_zkey(replace(key, c=key.c[3:]))
 
 
 def test_zkey_with_phase_2_skipped() -> None:
