@@ -312,7 +312,8 @@ def test_commands(tmp_path: Path) -> None:
     assert run("export", folder, keys, *circuit)[0] == 0
     assert load_verifying_key(keys / "circuit.zkey") == load_verifying_key(keys / "verification_key.json")
     assert read_proving_key(keys / "circuit.zkey").n_public == 2
-    assert run("contribute", folder, "--name", "late", *circuit)[0] == 1
+    assert run("contribute", folder, "--name", "late", *circuit)[0] == 2
+    assert run("verify", tmp_path / "none", "--powers", PTAU, *circuit)[0] == 2
 
 
 def test_commands_for_a_statement(tmp_path: Path) -> None:
