@@ -25,7 +25,7 @@ from mpc.prg import Stream
 from zk import backends, groth16
 from zk.backends.base import Backend, Limbs
 from zk.circuit import Program
-from zk.curve import G1, G2, G2_GENERATOR, parse_g1, parse_g2
+from zk.curve import G1, G1_GENERATOR, G2, G2_GENERATOR, parse_g1, parse_g2
 from zk.field import R, as_scalar
 from zk.keys import ProvingKey
 from zk.limbs import g1_points, to_limbs
@@ -79,8 +79,8 @@ class VerifierKey:
     def check(self) -> None:
         """Check every point of the key.
 
-        Raises: DecodeError as `zk.groth16.VerifyingKey.check`, for a group without bases, and for a sigma of +-1 or
-            one that two groups share.
+        Raises: DecodeError as `zk.groth16.VerifyingKey.check`, for a group without bases, and for a sigma or eta
+            of +-1 or one that two groups share.
         """
         self.base.check()
         for group in self.groups:
@@ -94,14 +94,18 @@ class VerifierKey:
             self.challenges and not self.groups
         ):
             raise DecodeError(f"{self.challenges} challenges do not fit this key")
-        self._check_sigmas()
+        self._check_second_phase()
 
-    def _check_sigmas(self) -> None:
-        """With a sigma of one, or one for two groups, Pi follows from the commitments, whatever they hold."""
-        sigmas = [G2_GENERATOR, *(group.sigma_g2 for group in self.groups)]
-        if len({sign for sigma in sigmas for sign in (sigma, -sigma)}) != 2 * len(sigmas):
+    def _check_second_phase(self) -> None:
+        """A sigma of one, or one for two groups, makes Pi follow from the commitments, whatever they hold; an eta of
+        one puts [1/delta]_1 into the proving key, which the proof of soundness does not allow for.
+        """
+        sigmas: list[G2] = [G2_GENERATOR, *(group.sigma_g2 for group in self.groups)]
+        etas = [G1_GENERATOR, *(group.eta for group in self.groups)]
+        distinct = len({s for p in sigmas for s in (p, -p)}) + len({s for p in etas for s in (p, -p)})
+        if distinct != 2 * len(sigmas) + 2 * len(etas):
             raise DecodeError(
-                "the sigma of a commitment is known or that of another: its second phase was skipped"
+                "sigma or eta of a commitment is known or that of another: its second phase was skipped"
             )
 
     @property

@@ -578,6 +578,10 @@ def test_committed_key_with_bad_points(committed: Committed) -> None:
         replace(group, eta=G1_INFINITY),
         replace(group, sigma_g2=OUTSIDE),
         replace(group, sigma_g2=G2_INFINITY),
+        replace(group, sigma_g2=-G2_GENERATOR),
+        replace(group, sigma_g2=vk.groups[1].sigma_g2),
+        replace(group, eta=G1_GENERATOR),
+        replace(group, eta=-vk.groups[1].eta),
     ):
         with pytest.raises(DecodeError):
             replace(vk, groups=(broken, vk.groups[1])).check()
