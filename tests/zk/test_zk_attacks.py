@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mpc.errors import DecodeError, InsecureError, ProofRejected
+from mpc.errors import DecodeError, InsecureError, ParameterError, ProofRejected
 from mpc.prg import Stream
 from zk import backends, commit_prove, groth16
 from zk.circuit import Circuit, Program
@@ -578,6 +578,10 @@ def test_committed_key_with_bad_points(committed: Committed) -> None:
         replace(group, eta=G1_INFINITY),
         replace(group, sigma_g2=OUTSIDE),
         replace(group, sigma_g2=G2_INFINITY),
+        replace(group, sigma_g2=-G2_GENERATOR),
+        replace(group, sigma_g2=vk.groups[1].sigma_g2),
+        replace(group, eta=G1_GENERATOR),
+        replace(group, eta=-vk.groups[1].eta),
     ):
         with pytest.raises(DecodeError):
             replace(vk, groups=(broken, vk.groups[1])).check()
@@ -587,3 +591,27 @@ def test_every_committed_wire_has_a_base_of_its_own(committed: Committed) -> Non
     bases = [p for g in committed.keys.vk.groups for p in (*g1_points(g.bases), g.eta)]
     assert len(set(bases)) == len(bases)
     assert G1_INFINITY not in bases
+
+
+def test_the_challenge_is_the_one_a_contract_derives(committed: Committed) -> None:
+    from chain_adapter import groth16_calldata
+
+    vk, publics, commitments = committed.keys.vk, committed.publics, committed.proof.commitments
+    on_chain = groth16_calldata.challenge(vk.digest, publics, [d.to_bytes() for d in commitments])
+    assert commit_prove.challenge(vk, publics, commitments) == [on_chain]
+    several = commit_prove.challenge(replace(vk, challenges=3), publics, commitments)
+    assert len(set(several)) == 3 and on_chain not in several
+
+
+def test_a_key_with_more_challenges_than_inputs(committed: Committed) -> None:
+    for challenges in (-1, 4, 200):
+        with pytest.raises(DecodeError, match="challenges do not fit"):
+            replace(committed.keys.vk, challenges=challenges).check()
+    with pytest.raises(DecodeError, match="challenges do not fit"):
+        replace(committed.keys.vk, groups=()).check()
+
+
+def test_a_proving_key_of_another_circuit(committed: Committed, simple: Committed) -> None:
+    inputs = {"context": [5], "total": [32], "x": [3, 4]}
+    with pytest.raises(ParameterError, match="another circuit"):
+        commit_prove.prove(committed.keys.pk, simple.r1cs, simple.program, inputs, Stream.from_os())

@@ -182,3 +182,12 @@ def test_zero_has_no_inverse() -> None:
         with pytest.raises(ParameterError, match="zero has no inverse"):
             call()
     assert to_signed(R - 1) == -1
+
+
+def test_the_package_offers_what_its_list_says() -> None:
+    import zk
+
+    assert zk.__all__ == sorted(zk.__all__)
+    assert all(getattr(zk, name) is not None for name in zk.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'snark'"):
+        _ = zk.snark

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from mpc.errors import DecodeError
+from zk import key_bytes
 from zk.commit_prove import CommittedProof, VerifierKey
 from zk.formats import arkworks, committed, evm, gnark, snarkjs, zkey, zokrates
 from zk.formats.strict_json import parse
@@ -95,6 +96,8 @@ def load_any_key(source: Source) -> VerifyingKey | VerifierKey:
     """
     if isinstance(source, bytes) or not zkey.is_zkey(source):
         data = _read(source)
+        if data[: len(key_bytes.MAGIC)] == key_bytes.MAGIC:
+            return key_bytes.decode_verifier_key(data)
         if _is_text(data) and isinstance(document := parse(data), dict) and "format" in document:
             return committed.verifier_key_of(document)
     return load_verifying_key(source)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpc.errors import DecodeError
+from mpc.errors import DecodeError, ParameterError
 from zk.curve import G1, G2, Q, R
 from zk.field import TWO_ADICITY
 from zk.formats.bulk import all_below, g1, g1_bulk, g2, g2_bulk, map_file
@@ -169,7 +169,12 @@ def _coefficients(key: ProvingKey) -> bytes:
 
 
 def encode_zkey(key: ProvingKey) -> bytes:
-    """A `.zkey` that snarkjs proves with; it lists no contributions."""
+    """A `.zkey` that snarkjs proves with; it lists no contributions.
+
+    Raises: ParameterError for a key with commitments, which the format has no place for.
+    """
+    if len(key.c) != key.n_wires - key.n_public - 1:
+        raise ParameterError("a .zkey holds keys without commitments only")
 
     def points(array: Limbs) -> bytes:
         return np.ascontiguousarray(array, dtype="<u8").tobytes()
