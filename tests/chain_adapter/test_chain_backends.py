@@ -4,8 +4,8 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from chain_support import CLIENTS, COORDINATOR, LEAVES, MEMBERS, PLAN, TREE, UPDATES, run_round
 from chain_ledgers import Backend
+from chain_support import CLIENTS, COORDINATOR, LEAVES, MEMBERS, PLAN, TREE, UPDATES, run_round
 from eth_account import Account
 
 from chain_adapter import Chain, MerkleTree, TransactionReverted, Update, cid_of, update_leaf

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chain_support import COORDINATOR
 from chain_ledgers import Backend
+from chain_support import COORDINATOR
 
 from chain_adapter import TransactionReverted
 from chain_adapter.groth16_calldata import ORDER, KeyBlob, key_blob
