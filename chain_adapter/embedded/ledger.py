@@ -55,7 +55,8 @@ class EmbeddedLedger:
     """A chain in this process.
 
     Raises: LedgerCorrupt naming block and transaction, LedgerInUse, StorageFull, ParameterError.
-    Assumes: whoever can write the file can cut off its tail unnoticed, unless the head's hash was noted elsewhere.
+    Assumes: whoever can write both the file and the note of its head can cut off its tail unnoticed, unless the head's
+    hash was noted elsewhere.
     """
 
     def __init__(

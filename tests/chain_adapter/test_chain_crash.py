@@ -12,7 +12,7 @@ import pytest
 from chain_kill_worker import PAYER, TARGET
 
 from chain_adapter import Chain
-from chain_adapter.errors import LedgerInUse
+from chain_adapter.errors import LedgerCorrupt, LedgerInUse
 
 WORKER = Path(__file__).with_name("chain_kill_worker.py")
 ROOT = Path(__file__).parents[2]
@@ -59,6 +59,20 @@ def test_a_killed_sender_on_the_embedded_ledger_neither_loses_nor_doubles(tmp_pa
         assert chain.head()[0] == KEYS + 1
 
 
+def test_a_byte_changed_in_the_journal_a_killed_process_left_is_found(tmp_path: Path) -> None:
+    ledger, outbox = tmp_path / "ledger.sqlite", tmp_path / "outbox.sqlite"
+    with Chain.embedded(ledger) as chain:
+        chain.fund(PAYER.address, 10**18)
+    run_and_kill(ledger, outbox, 20)
+    journal = tmp_path / "ledger.sqlite-wal"
+    content = bytearray(journal.read_bytes())
+    content[len(content) // 2] ^= 1
+    journal.write_bytes(content)
+    with pytest.raises(LedgerCorrupt) as found:
+        Chain.embedded(ledger)
+    assert found.value.block is not None and 1 < found.value.block < 22
+
+
 def test_a_ledger_file_has_one_user_at_a_time(tmp_path: Path) -> None:
     with Chain.embedded(tmp_path / "ledger.sqlite"):
         with pytest.raises(LedgerInUse, match="open in another process"):
@@ -76,6 +90,10 @@ def test_blocks_lost_to_a_power_cut_are_made_again_from_the_outbox(tmp_path: Pat
     with Chain.embedded(ledger) as chain:
         sent += [chain.sender(PAYER).send(f"wei {i}", TARGET, b"", 1) for i in range(3, 6)]
     shutil.copy(earlier, ledger)
+    with pytest.raises(LedgerCorrupt, match="if the machine lost its power") as found:
+        Chain.embedded(ledger)
+    assert found.value.block == 5
+    (tmp_path / "ledger.sqlite.head").unlink()
     with Chain.embedded(ledger) as chain:
         assert chain.balance(TARGET) == 3
         again = [chain.sender(PAYER).send(f"wei {i}", TARGET, b"", 1) for i in range(6)]
