@@ -149,7 +149,7 @@ contract Disputes is ReentrancyGuardTransient {
             leaf.plan, salt, keccak256(abi.encode(leaf, index, path, signature, commitment, proof, chunk, key))
         );
         _requireInRoot(leaf, index, path);
-
+        _requireSigned(leaf, signature);
         if (leaf.digest != keccak256(abi.encode(keccak256(commitment), keccak256(proof)))) revert WrongOpening();
         bytes32 fault = _punishOnce(abi.encode(BAD_PROOF, leaf));
 
@@ -180,7 +180,7 @@ contract Disputes is ReentrancyGuardTransient {
         uint256 bond =
             _open(leaf.plan, salt, keccak256(abi.encode(leaf, signature, otherSamples, otherDigest, otherSignature)));
         if (leaf.samples == otherSamples && leaf.digest == otherDigest) revert NoFault();
-
+        _requireSigned(leaf, signature);
         bytes32 other = ROUNDS.updateHash(leaf.plan, leaf.round, leaf.client, otherSamples, otherDigest);
         if (ECDSA.recoverCalldata(other, otherSignature) != leaf.client) revert NotSigned();
         _punishOnce(abi.encode(TWO_SIGNATURES, leaf.plan, leaf.round, leaf.client));
@@ -268,7 +268,7 @@ contract Disputes is ReentrancyGuardTransient {
         Case memory c = cases[leafHash];
         if (c.challenger == address(0) || c.due == 0) revert NotQuestioned();
         if (block.timestamp > c.due) revert TooLate();
-
+        _requireSigned(leaf, signature);
         Terms memory t = REGISTRY.terms(leaf.plan);
         if (t.membersRoot == 0) {
             if (!MEMBERSHIP.isJoined(leaf.plan, leaf.client)) revert NotListed();
