@@ -5,7 +5,7 @@
     contract_set.py asking, acting once, reading                               manifest.py  deploy, attach and verify
     events.py       what happened, as typed records                            feed.py      reading them over reorganisations
     audit.py        a plan's state rebuilt from events, held against storage   terms.py     what a plan fixes
-    sender.py       nonces, fees, bumps, confirmations, reorganisations        outbox.py    what was signed, before it is sent
+    sender.py       nonces, fees, bumps, confirmations, reorganisations        outbox.py    what was signed, before sending
     keys.py         who signs                                                  eip712.py    what a client signs
     merkle.py       a round's updates and a plan's members under one root      storage/     CIDs, block stores, sealed files
     staking.py, disputes.py, validators.py, inference.py, mailbox.py           what members do beside the rounds
