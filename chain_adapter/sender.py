@@ -9,7 +9,15 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from chain_adapter.errors import ChainUnreachable, FeeCapReached, NotMined, RpcError, TransactionReverted
+from chain_adapter.errors import (
+    ChainError,
+    ChainUnreachable,
+    FeeCapReached,
+    NotEnoughCoins,
+    NotMined,
+    RpcError,
+    TransactionReverted,
+)
 from chain_adapter.hashing import keccak256
 from chain_adapter.interface import explain_revert
 from chain_adapter.keys import Signer
@@ -30,6 +38,13 @@ UNDERPRICED = (
     "less than block base fee",
     "could not replace",
     "max fee per gas",
+)
+TOO_POOR = (
+    "insufficient funds",
+    "insufficient balance",
+    "insufficient for gas",
+    "exceeds balance",
+    "cannot afford",
 )
 PATIENCE = 3  # times a node must repeat that a nonce is used and our transaction unknown
 ATTEMPTS = 5
@@ -210,7 +225,7 @@ class Sender:
                 self._outbox.discard(intent)
                 self._nonce, self._suggestion = None, None
                 if not _says(error, NONCE_USED + UNDERPRICED):
-                    raise
+                    raise self._refusal(key, error) from error
         raise NotMined(f"{key}: the node refused every nonce and fee offered to it")
 
     def _take_nonce(self) -> int:
@@ -258,8 +273,15 @@ class Sender:
         try:
             estimate = integer(self._rpc.request("eth_estimateGas", self._message(to, payload, value)))
         except RpcError as error:
-            raise reverted(what, error) from error
+            raise self._refusal(what, error) from error
         return estimate + estimate // 5
+
+    def _refusal(self, what: str, error: RpcError) -> ChainError:
+        if _says(error, TOO_POOR):
+            return NotEnoughCoins(
+                f"the account {self.signer.address} has not enough coins on chain {self._chain_id}"
+            )
+        return reverted(what, error)
 
     def _message(self, to: str | None, payload: bytes, value: int) -> dict[str, str]:
         message = {"from": self.signer.address, "data": "0x" + payload.hex(), "value": hex(value)}

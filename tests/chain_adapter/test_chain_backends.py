@@ -4,8 +4,8 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from chain_support import CLIENTS, COORDINATOR, LEAVES, MEMBERS, PLAN, TREE, UPDATES, run_round
 from chain_ledgers import Backend
+from chain_support import CLIENTS, COORDINATOR, LEAVES, MEMBERS, PLAN, TREE, UPDATES, run_round
 from eth_account import Account
 
 from chain_adapter import Chain, MerkleTree, TransactionReverted, Update, cid_of, update_leaf
@@ -16,6 +16,7 @@ from chain_adapter.events import Event
 from chain_adapter.interface import artifact
 from chain_adapter.receipts import integer
 from chain_adapter.transactions import Fees
+from mpc.errors import ParameterError
 
 ETHER = 10**18
 WHERE = {"block", "block_hash", "transaction", "position", "terms"}
@@ -159,6 +160,27 @@ def test_transactions_out_of_order_or_of_another_chain_are_refused(
         with pytest.raises(RpcError):
             chain.rpc.request("eth_sendRawTransaction", "0x" + raw.hex())
     assert chain.balance(CLIENTS[0].address) == 0
+
+
+def test_what_failed_on_the_chain_may_be_tried_again_under_its_name(deployment: Deployment) -> None:
+    """The gas is given, so nothing is estimated and the failure is mined: it has no effect, and no claim on the key."""
+    sender = deployment.chain.sender(COORDINATOR)
+    rounds = deployment.addresses["Rounds"]
+    payload = artifact("Rounds").interface.encode("abandon", PLAN, 0)
+    for _attempt in range(2):
+        before = deployment.chain.rpc.request("eth_getTransactionCount", COORDINATOR.address, "latest")
+        with pytest.raises(TransactionReverted) as refused:
+            sender.send("too early", rounds, payload, gas=200_000)
+        assert refused.value.error in artifact_errors("Rounds")
+        after = deployment.chain.rpc.request("eth_getTransactionCount", COORDINATOR.address, "latest")
+        assert integer(after) == integer(before) + 1
+    assert sender.send("too early", CLIENTS[0].address, b"", 1).success
+    with pytest.raises(ParameterError, match="sent before with another content"):
+        sender.send("too early", CLIENTS[0].address, b"", 2)
+
+
+def artifact_errors(name: str) -> set[str]:
+    return {entry.name for entry in artifact(name).interface.errors.values()}
 
 
 def test_an_account_without_coins_is_told_so(deployment: Deployment, backend: Backend) -> None:

@@ -114,6 +114,28 @@ def test_a_fee_spike_is_outbid_by_at_least_an_eighth(anvil_factory: Callable[...
     assert balance(anvil) == 1 and nonce(anvil) == 1
 
 
+def test_a_transaction_the_node_dropped_is_sent_again(anvil_factory: Callable[..., Anvil]) -> None:
+    anvil = anvil_factory("--no-mining")
+    sender = sender_on(anvil, fees=FeePolicy(bump_after=0.2))
+    intent = sender.submit("wei", TARGET, b"", 1)
+    anvil.rpc.request("anvil_dropAllTransactions")
+    anvil.rpc.request("evm_setIntervalMining", 1)
+    assert sender.wait(intent, timeout=20).success
+    assert balance(anvil) == nonce(anvil) == 1
+
+
+def test_a_transaction_whose_block_goes_away_before_it_is_confirmed_is_sent_again(anvil: Anvil) -> None:
+    sender = sender_on(anvil, fees=FeePolicy(bump_after=0.2), confirmations=3)
+    intent = sender.submit("wei", TARGET, b"", 1)
+    with pytest.raises(NotMined):
+        sender.wait(intent, timeout=0.1)
+    anvil.rpc.request("anvil_reorg", 1, [])
+    assert balance(anvil) == 0
+    anvil.rpc.request("evm_setIntervalMining", 1)
+    receipt = sender.wait(intent, timeout=20)
+    assert receipt.success and balance(anvil) == nonce(anvil) == 1
+
+
 def test_a_price_above_the_cap_is_refused_before_anything_is_signed(anvil: Anvil) -> None:
     sender = sender_on(anvil, fees=FeePolicy(largest_cap=10**9, largest_priority=10**8))
     anvil.rpc.request("anvil_setNextBlockBaseFeePerGas", hex(10**10))
