@@ -75,6 +75,7 @@ class Vectors:
     def setup(self, exponent: str | int) -> None:
         self.public, self.private = keys(3072, exponent)
         self.vector = he.encrypt(self.private, CODEC, update())
+        self.data = self.vector.to_bytes()
         self.single = he.encrypt_integers(
             self.private, np.arange(-392, 392), bound=400, slots=1, headroom_bits=27
         )
@@ -94,8 +95,6 @@ class Vectors:
 
     def time_receive(self, exponent: str | int) -> None:
         he.EncryptedVector.from_bytes(self.data, self.public, codec=CODEC)
-
-    time_receive.setup = lambda self, exponent: setattr(self, "data", self.vector.to_bytes())  # type: ignore[attr-defined]
 
     def time_dot_784(self, exponent: str | int) -> None:
         self.single @ self.weights
@@ -128,10 +127,12 @@ class Threshold:
             3, 5, min_contributions=3, bits=2048, stream=Stream(bytes(32), b"bench")
         )
         self.vector = he.encrypt(self.key.public, CODEC, update()[:7850])
-        self.parts = [he.partial_decrypt(share, self.vector.ciphertexts) for share in self.shares[:3]]
+        self.parts = [
+            he.partial_decrypt(share, self.vector.ciphertexts, contributions=3) for share in self.shares[:3]
+        ]
 
     def time_partial_decryption(self) -> None:
-        he.partial_decrypt(self.shares[0], self.vector.ciphertexts)
+        he.partial_decrypt(self.shares[0], self.vector.ciphertexts, contributions=3)
 
     def time_combine(self) -> None:
         he.combine(self.key, self.vector.ciphertexts, self.parts)

@@ -8,8 +8,9 @@ from gmpy2 import mpz
 from he.ciphertexts import check_ciphertexts
 from he.errors import CodecMismatch, KeyMismatch
 from he.keys import PublicKey
+from he.layout import merged
 from he.packing import Packing
-from he.vector import EncryptedVector, merged
+from he.vector import EncryptedVector
 from he.wire import Reader, Writer
 from mpc.codec import Codec
 from mpc.errors import DecodeError, ParameterError

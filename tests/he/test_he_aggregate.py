@@ -191,7 +191,7 @@ def test_a_copied_upload_would_show_the_copied_vector_and_is_refused(setting: Se
         ciphertexts=tuple(c * y % public.n_squared for c, y in zip(victim.ciphertexts, fresh, strict=True)),
     )
     sums = summed(params, [victim, copied, *others])
-    parts = [partial_decrypt(share, sums) for share in setting.shares[:3]]
+    parts = [partial_decrypt(share, sums, contributions=3) for share in setting.shares[:3]]
     plain = params.packing.unpack(combine(params.key, sums, parts).plaintexts[:-1], DIM)
     assert ((plain - setting.inputs[3] - setting.inputs[4]) // 2 == setting.inputs[1]).all()
     # the defence: the copier signs it as its own, but cannot prove that it knows what is inside
@@ -307,7 +307,7 @@ def test_two_lists_would_show_one_client_and_are_refused(setting: Setting) -> No
     totals = []
     for listed in (uploads, without):
         sums = summed(params, [Upload.from_bytes(data, params) for data in listed.values()])
-        parts = [partial_decrypt(share, sums) for share in setting.shares[:3]]
+        parts = [partial_decrypt(share, sums, contributions=3) for share in setting.shares[:3]]
         totals.append(params.packing.unpack(combine(params.key, sums, parts).plaintexts[:-1], DIM))
     assert (totals[0] - totals[1] == setting.inputs[4]).all()
     # the defence: however the members are split, neither list finds a quorum

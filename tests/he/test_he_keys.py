@@ -12,11 +12,14 @@ from gmpy2 import mpz
 
 from he import (
     InvalidKey,
+    KeyShare,
     PrivateKey,
     PublicKey,
+    ThresholdKey,
     WrongPassphrase,
     is_valid_public_key,
     keygen,
+    load_key_share,
     load_private_key,
     private_key_from_json,
     private_key_to_json,
@@ -205,6 +208,19 @@ def test_key_files_open_with_their_passphrase_only(pair: Pair, tmp_path: Path) -
         save_private_key(path, pair[1], "")
     with pytest.raises(ParameterError):
         save_private_key(path, pair[1], "x", work_factor=2)
+
+
+def test_key_shares_have_files_too(
+    committee: tuple[ThresholdKey, tuple[KeyShare, ...]], tmp_path: Path
+) -> None:
+    path, share = tmp_path / "share", committee[1][0]
+    save_private_key(path, share, "x", work_factor=14)
+    assert load_key_share(path, "x", allow_insecure=True) == share
+    with pytest.raises(DecodeError):
+        load_private_key(path, "x", allow_insecure=True)
+    path.write_bytes(bytes(2**20 + 1))
+    with pytest.raises(DecodeError, match="1048577 bytes"):
+        load_key_share(path, "x")
 
 
 def test_failed_save_leaves_the_old_file(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
