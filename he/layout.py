@@ -1,4 +1,5 @@
-"""How values lie in ciphertexts: segments that start at a ciphertext of their own, and integers of any type."""
+"""How values lie in ciphertexts: segments that start at a ciphertext of their own, and integers of any
+type."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -374,6 +374,21 @@ def test_a_wrong_partial_decryption_is_named_and_left_out(setting: Setting) -> N
     assert list(result.aggregate.faulty) == [9] and 9 not in result.record.parts
 
 
+def test_too_many_wrong_parts_blame_a_party_of_the_aggregation(setting: Setting) -> None:
+    def silly(party: int) -> Protocol[None]:
+        honest = setting.member(party)
+        outbox = next(honest)
+        for _ in range(3):
+            inbox = yield outbox
+            outbox = honest.send(inbox)
+        data = outbox[COORDINATOR]
+        yield {COORDINATOR: data[:-1] + bytes([data[-1] ^ 1])}
+
+    with pytest.raises(FaultyParty) as caught:
+        outcome(setting, _8=silly(8), _9=silly(9), _10=silly(10))
+    assert caught.value.party == 8
+
+
 def test_garbage_from_members_is_named(setting: Setting) -> None:
     def noisy(data: bytes) -> Protocol[None]:
         yield {}
