@@ -183,6 +183,24 @@ class Ratios:
         peer = cpu_seconds(lambda: [theirs.encrypt(m) for m in plain])
         return peer / cpu_seconds(lambda: he.encrypt(public, CODEC, update()[:1270]))
 
+    def track_add_over_phe_with_the_same_packing(self) -> float:
+        _, private = keys(3072, "half")
+        theirs, _ = phe_keys(3072, private)
+        vector = he.encrypt(private, CODEC, update()[:12_700])
+        import phe
+
+        terms = [phe.EncryptedNumber(theirs, int(c), 0) for c in vector.ciphertexts]
+        peer = cpu_seconds(lambda: [a + a for a in terms], 7)
+        return peer / cpu_seconds(lambda: he.sum_vectors([vector, vector]), 7)
+
+    def track_decrypt_over_phe_with_the_same_packing(self) -> float:
+        """Below one: here decryption runs in constant time, and checks itself."""
+        _, private = keys(3072, "half")
+        _, secret = phe_keys(3072, private)
+        vector = he.encrypt(private, CODEC, update()[:12_700])
+        peer = cpu_seconds(lambda: [secret.raw_decrypt(int(c)) for c in vector.ciphertexts])
+        return peer / cpu_seconds(lambda: vector.decrypt(private, threads=1))
+
     def track_add_100_over_phe(self) -> float:
         return self._add_over_phe(cpu_seconds, None)
 

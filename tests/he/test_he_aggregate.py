@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from he import KeyShare, ThresholdKey, TooFewContributions, combine, partial_decrypt
+from he import KeyShare, ThresholdKey, TooFewContributions, combine, deal, partial_decrypt
 from he.aggregate import (
     COORDINATOR,
     Outcome,
@@ -141,6 +141,15 @@ def test_two_absent_members_stop_it_unless_the_quorum_is_lowered(setting: Settin
     lower = replace(setting.params, quorum=3)
     assert lower.tolerated == 0
     check(replace(setting, params=lower), outcome(replace(setting, params=lower), absent), CLIENTS)
+
+
+def test_a_quorum_below_a_majority_is_refused(setting: Setting) -> None:
+    key, _ = deal(2, 5, min_contributions=2, bits=768, stream=Stream(bytes(32)), allow_insecure=True)
+    # members 1 and 2 could decrypt one list, members 3 and 4 another, all of them honest
+    with pytest.raises(ParameterError, match="majority"):
+        replace(setting.params, key=key, quorum=2)
+    assert replace(setting.params, key=key, quorum=3).tolerated == 0
+    assert replace(setting.params, key=key, quorum=0).quorum == 4
 
 
 def test_two_members_may_vanish_after_confirming(setting: Setting) -> None:

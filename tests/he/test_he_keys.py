@@ -30,7 +30,9 @@ from he import (
     verify_public_key,
 )
 from he.key_proof import BLUM_ROUNDS, PERMUTATION_ROUNDS, KeyProof, _challenges
+from he.keys import PUBLIC_MAGIC
 from he.primes import blum_prime
+from he.wire import Writer
 from mpc.errors import DecodeError, InsecureError, ParameterError, ProofRejected
 from mpc.prg import Stream
 
@@ -237,6 +239,24 @@ def test_failed_save_leaves_the_old_file(pair: Pair, tmp_path: Path, monkeypatch
 
 
 # --- proofs
+
+
+def test_an_h_s_that_is_no_residue_would_show_messages_and_cannot_be_sent(pair: Pair) -> None:
+    public, private = pair
+    n, n_squared = public.n, public.n_squared
+    # the attack: a key whose h_s is 1 + n. A ciphertext is then 1 + (m + e) n, and e is only half as long as m
+    message, exponent = mpz(7) << 900, mpz(2) ** 511 + 12345
+    c = (1 + message * n) * gmpy2.powmod(1 + n, exponent, n_squared) % n_squared
+    assert ((c - 1) // n) >> 900 == 7
+    # the defence: what travels is h, and whatever a stranger puts there, h_s = h^n is an n-th residue
+    for h in (mpz(4), n + 1 - n // 2, mpz(2) ** 1000 + 297):
+        while gmpy2.jacobi(h, n) != 1:
+            h += 1
+        received = PublicKey.from_bytes(
+            PUBLIC_MAGIC + Writer().integer(n).integer(h).number(512).done(), allow_insecure=True
+        )
+        assert received.h_s == gmpy2.powmod(h, n, n_squared)
+        assert gmpy2.powmod(received.h_s, private.totient, n_squared) == 1
 
 
 def test_honest_key_proof_verifies_and_survives_bytes(pair: Pair, textbook_pair: Pair) -> None:
