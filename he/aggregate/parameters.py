@@ -74,6 +74,11 @@ class Parameters:
             raise ParameterError(
                 f"the committee is {threshold.parties} increasing parties that are not clients"
             )
+        if 2 * self.quorum <= threshold.parties:
+            # two disjoint groups of honest members could each confirm and decrypt a list of their own
+            raise ParameterError(
+                f"a quorum of {self.quorum} is not a majority of {threshold.parties} members"
+            )
         bits = self.key.public.bits
         for name, bound in (("packing", self.bound), ("field_packing", self.field - 1)):
             object.__setattr__(self, name, Packing.for_bound(bound * len(clients), bits))
