@@ -213,16 +213,16 @@ def _explain_sparse(
         f"{n} clients, at most {bad} corrupt together with the server, at most {gone} dropping out: "
         f"every client draws {k} neighbours, {t} of which recover its secrets.",
         f"Some honest client has {2 * t - k} or more corrupt neighbours, so that the server could learn both "
-        f"of its "
-        f"secrets: probability 2^-{stolen:.1f} (exact hypergeometric tail, union over {honest} clients).",
-        f"Honest survivors fall into unconnected parts after random dropouts: probability below "
-        f"2^-{linked:.1f} "
-        f"(union bound over all cuts); if the server picks who drops, every input still hides among {hidden} "
-        f"honest.",
-        f"Some client has fewer than {t} live neighbours and the run must be repeated: probability "
-        f"2^-{stuck:.1f} "
+        f"of its secrets: {_odds(stolen)} (exact hypergeometric tail, union over {honest} clients).",
+        f"Honest survivors fall into unconnected parts after random dropouts: {_odds(linked)} (union bound "
+        f"over all cuts); if the server picks who drops, every input still hides among {hidden} honest.",
+        f"Some client has fewer than {t} live neighbours and the run must be repeated: {_odds(stuck)} "
         f"(at least {correctness_bits} bits asked).",
     ]
+
+
+def _odds(bits: float) -> str:
+    return "impossible" if bits == float("inf") else f"probability at most 2^-{bits:.1f}"
 
 
 def _complete(n: int, bad: int, gone: int) -> Choice:
