@@ -77,7 +77,7 @@ TOUCHING_THE_LIBRARY = [
 ]
 
 
-@pytest.mark.parametrize("backend", ["mcl", "zksnake", "py_ecc"])
+@pytest.mark.parametrize("backend", ["mcl", "zksnake", "gmpy2", "py_ecc"])
 @pytest.mark.parametrize("name", TOUCHING_THE_LIBRARY)
 def test_every_backend_answers_alike(monkeypatch: pytest.MonkeyPatch, backend: str, name: str) -> None:
     if not dict((n, usable) for n, usable, _ in available())[backend]:

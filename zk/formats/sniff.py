@@ -31,16 +31,32 @@ MAX_SMALL_FILE = 64 * 2**20
 _BLANKS = b" \t\r\n"
 
 
-def _read(source: Source) -> bytes:
+def _fetch(source: Source) -> bytes | Path:
+    """The bytes of a source, or its path if it is a `.zkey` on disk, which is mapped and not read.
+
+    A pipe is read once and to a limit, as its size is not known before.
+    """
     if isinstance(source, bytes):
         return source
     path = Path(source)
     try:
-        if (size := path.stat().st_size) > MAX_SMALL_FILE:
-            raise DecodeError(f"{path.name} has {size} bytes, at most {MAX_SMALL_FILE} are read")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            head = file.read(len(zkey.MAGIC))
+            if head == zkey.MAGIC and path.is_file():
+                return path
+            data = head + file.read(MAX_SMALL_FILE)
     except OSError as error:
         raise DecodeError(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > MAX_SMALL_FILE:
+        raise DecodeError(f"{path.name} is longer than the {MAX_SMALL_FILE} bytes that are read")
+    return data
+
+
+def _read(source: Source) -> bytes:
+    data = _fetch(source)
+    if isinstance(data, Path):
+        raise DecodeError(f"{data.name} is a .zkey, which holds keys only")
+    return data
 
 
 def _is_text(data: bytes) -> bool:
@@ -77,10 +93,11 @@ def load_verifying_key(source: Source) -> VerifyingKey:
 
     Raises: DecodeError for a file that cannot be read, is malformed, or holds an unsound key.
     """
-    if not isinstance(source, bytes) and zkey.is_zkey(source):
-        return zkey.read_verifying_key(source)
-    data = _read(source)
-    if data[:4] == zkey.MAGIC:
+    return _verifying_key(_fetch(source))
+
+
+def _verifying_key(data: bytes | Path) -> VerifyingKey:
+    if isinstance(data, Path) or data[: len(zkey.MAGIC)] == zkey.MAGIC:
         return zkey.read_verifying_key(data)
     if _is_text(data):
         document, from_zokrates = _document(data, "scheme", "verification key")
@@ -94,13 +111,13 @@ def load_any_key(source: Source) -> VerifyingKey | VerifierKey:
 
     Raises: DecodeError for a file that cannot be read, is malformed, or holds an unsound key.
     """
-    if isinstance(source, bytes) or not zkey.is_zkey(source):
-        data = _read(source)
+    data = _fetch(source)
+    if isinstance(data, bytes):
         if data[: len(key_bytes.MAGIC)] == key_bytes.MAGIC:
             return key_bytes.decode_verifier_key(data)
         if _is_text(data) and isinstance(document := parse(data), dict) and "format" in document:
             return committed.verifier_key_of(document)
-    return load_verifying_key(source)
+    return _verifying_key(data)
 
 
 def load_committed_proof(source: Source) -> CommittedProof:
