@@ -86,12 +86,8 @@ class Deployment(Contracts):
         Shapes: proof 256 bytes (A, B, C), or 320 (with Pi) beside 64 bytes for each commitment; a challenge is not among
         the publics. Raises: ProofRejected; TransactionReverted when the key or a length is wrong.
         """
-        arguments: tuple[Any, ...] = (key, list(publics), commitments, proof)
-        function = "verifyCommitted" if commitments else "verify"
-        if not commitments:
-            arguments = (key, list(publics), proof)
         try:
-            self.ask("Groth16Verifier", function, *arguments)
+            self.ask("Groth16Verifier", "verifyCommitted", key, list(publics), commitments, proof)
         except TransactionReverted as error:
             if error.error == "BadProof":
                 raise ProofRejected("the proof does not verify on the chain") from error

@@ -99,7 +99,9 @@ def key_blob(
     flags = int(has_challenge) | (statement is not None) << 1
     header = _MAGIC + (publics << 16 | len(sigmas) << 8 | flags).to_bytes(16, "big")
     tail = statement.to_words() if statement else b""
-    blob = KeyBlob(b"".join([header, digest, alpha, beta, gamma, delta, *sigmas, *ic, tail]))
+    gap = bytes(G1_BYTES)
+    placed = [part for sigma in sigmas for part in (gap, sigma)]
+    blob = KeyBlob(b"".join([alpha, beta, header, digest, gamma, gap, delta, *placed, *ic, tail]))
     if len(blob.code) > LARGEST_CODE:
         raise ParameterError(
             f"a key of {len(blob.code)} bytes is more than an account holds ({LARGEST_CODE})"

@@ -14,7 +14,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from chain_adapter.cli import app as chain_commands
 from mpc.errors import EppmlError, ParameterError
+from mpc.runtime.cli import app as party
+from zk.ceremony_cli import app as ceremony
 from zk.cli import verify
 
 __all__ = ["app", "main"]
@@ -30,6 +33,9 @@ app = typer.Typer(
 )
 
 app.command()(verify)
+app.add_typer(party, name="party")
+app.add_typer(ceremony, name="ceremony")
+app.add_typer(chain_commands, name="chain")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
@@ -170,6 +176,9 @@ def _explain(error: Exception) -> tuple[str, int]:
     """One sentence about `error`, and the exit code it means."""
     if isinstance(error, _CommandLineError):
         message = getattr(error, "format_message", error.__str__)()
+        if str(message).startswith("Usage:"):  # a group of commands without a command
+            print(message)
+            return "give one of these commands", USAGE
         return f"{str(message).rstrip('.')} (see eppml --help)", USAGE
     if isinstance(error, EppmlError):
         return str(error), USAGE

@@ -13,7 +13,7 @@
         resharing                               between schemes, to other parties, refreshed
         sensor                                  the small-device path, without numpy
     running a protocol
-        runtime                                 in one process, or over TLS between machines; with a bill
+        runtime  wire                           in one process, or over TLS between machines; with a bill
         protocols  engine                       products, norms, comparisons, medians, on shared data
         triples  client_aided  ot  spdz         where multiplications come from, and MACs on them
         secagg                                  sums of vectors that nobody sees
@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         transcript,
         triples,
         vss,
+        wire,
     )
     from mpc.codec import Codec
     from mpc.prg import Stream
@@ -122,6 +123,7 @@ __all__ = [
     "transcript",
     "triples",
     "vss",
+    "wire",
 ]
 
 _HOMES = {"Codec": "mpc.codec", "Stream": "mpc.prg", "Transcript": "mpc.transcript"}

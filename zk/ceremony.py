@@ -22,10 +22,10 @@ from mpc.errors import DecodeError, ParameterError, ProofRejected
 from mpc.prg import Stream
 from zk import commit_prove, keycache
 from zk.commit_prove import Keys
-from zk.contribution import Beacon, Contribution, Shown, check_name, hex_bytes, replay
+from zk.contribution import Beacon, Contribution, Shown, check_name, replay
 from zk.formats.bulk import g1_bulk
 from zk.formats.ptau import decode_powers
-from zk.formats.strict_json import fields, items, parse
+from zk.formats.strict_json import fields, hex_bytes, items, parse
 from zk.phase2 import Factors, SetupKeys, check_consistent, new_keys, rerandomise
 from zk.r1cs import R1CS
 

@@ -15,9 +15,10 @@ from zk import ceremony, commit_prove, keycache
 from zk.backends.base import Backend
 from zk.circuit import Program
 from zk.commit_prove import Keys
-from zk.contribution import Beacon, hex_bytes
+from zk.contribution import Beacon
 from zk.formats import snarkjs
 from zk.formats.r1cs_file import decode_r1cs
+from zk.formats.strict_json import hex_bytes
 from zk.formats.zkey import encode_zkey
 from zk.r1cs import R1CS
 from zk.statements import NormBound

@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
-from mpc.errors import EppmlError, ProofRejected
-from zk import groth16
+from mpc.errors import DecodeError, EppmlError, ProofRejected
+from zk import commit_prove, groth16
+from zk.commit_prove import VerifierKey
 from zk.corpus import Case, Outcome, external_verifier, load_corpus, run_corpus
-from zk.formats import Source, load_proof, load_publics, load_verifying_key
+from zk.formats import Source, load_any_key, load_committed_proof, load_proof, load_publics
 
 __all__ = ["EXIT_INVALID", "EXIT_MALFORMED", "EXIT_VALID", "Verdict", "decide", "verify"]
 
@@ -36,9 +37,15 @@ def decide(vk: Source, proof: Source, public: Source | None) -> Verdict:
     2
     """
     try:
-        key, claim = load_verifying_key(vk), load_proof(proof)
-        publics = load_publics(proof if public is None else public)
-        groth16.verify(key, publics, claim)
+        key = load_any_key(vk)
+        if isinstance(key, VerifierKey):
+            if public is None:
+                raise DecodeError("a commit-and-prove proof needs its public inputs")
+            publics = load_publics(public)
+            commit_prove.verify(key, publics, load_committed_proof(proof))
+        else:
+            claim, publics = load_proof(proof), load_publics(proof if public is None else public)
+            groth16.verify(key, publics, claim)
     except ProofRejected as error:
         return Verdict("invalid", str(error), EXIT_INVALID)
     except EppmlError as error:
@@ -53,7 +60,8 @@ def decide_case(case: Case) -> Verdict:
 
 def verify(
     vk: Annotated[
-        Path | None, typer.Option(help="Verification key: snarkjs, ZoKrates, .zkey, gnark, arkworks.")
+        Path | None,
+        typer.Option(help="Verification key: snarkjs, ZoKrates, .zkey, gnark, arkworks or our own."),
     ] = None,
     proof: Annotated[Path | None, typer.Option(help="Proof of any of these tools, or EVM calldata.")] = None,
     public: Annotated[

@@ -26,7 +26,7 @@ from mpc.transcript import Transcript
 from zk import backends, groth16
 from zk.backends.base import Backend, Limbs
 from zk.circuit import Program
-from zk.curve import G1, G2, parse_g1, parse_g2
+from zk.curve import G1, G2, G2_GENERATOR, parse_g1, parse_g2
 from zk.field import R, as_scalar
 from zk.keys import ProvingKey
 from zk.limbs import g1_points, to_limbs
@@ -77,7 +77,8 @@ class VerifierKey:
     def check(self) -> None:
         """Check every point of the key.
 
-        Raises: DecodeError as `zk.groth16.VerifyingKey.check`, and for a group without bases.
+        Raises: DecodeError as `zk.groth16.VerifyingKey.check`, for a group without bases, and for a sigma of +-1 or
+            one that two groups share.
         """
         self.base.check()
         for group in self.groups:
@@ -87,6 +88,15 @@ class VerifierKey:
             parse_g2(*group.sigma_g2)
             for point in g1_points(group.bases):
                 parse_g1(*point)
+        self._check_sigmas()
+
+    def _check_sigmas(self) -> None:
+        """With a sigma of one, or one for two groups, Pi follows from the commitments, whatever they hold."""
+        sigmas = [G2_GENERATOR, *(group.sigma_g2 for group in self.groups)]
+        if len({sign for sigma in sigmas for sign in (sigma, -sigma)}) != 2 * len(sigmas):
+            raise DecodeError(
+                "the sigma of a commitment is known or that of another: its second phase was skipped"
+            )
 
     @property
     def digest(self) -> bytes:

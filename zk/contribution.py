@@ -17,7 +17,7 @@ from mpc.prg import Stream
 from mpc.transcript import Transcript
 from zk import backends
 from zk.curve import G1, G1_GENERATOR, G2, G2_GENERATOR, R, decode_g1, decode_g2
-from zk.formats.strict_json import fields, items
+from zk.formats.strict_json import fields, hex_bytes, items
 from zk.phase2 import Factors, SetupKeys
 from zk.sigma import BN254_G1, LinearProof, LinearStatement
 
@@ -115,16 +115,6 @@ class Shown:
             tuple(decode_g1(hex_bytes(p, "sigma_g1", 64)) for p in sigma_g1),
             tuple(decode_g2(hex_bytes(p, "sigma_g2", 128)) for p in sigma_g2),
         )
-
-
-def hex_bytes(value: object, what: str, size: int) -> bytes:
-    """The `size` bytes that lower-case hexadecimal text spells.
-
-    Raises: DecodeError for anything else.
-    """
-    if not isinstance(value, str) or len(value) != 2 * size or not set(value) <= set("0123456789abcdef"):
-        raise DecodeError(f"{what} must be {2 * size} lower-case hexadecimal digits")
-    return bytes.fromhex(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mpc.errors import DecodeError
+from mpc.json_text import read_json
 from mpc.prg import Stream
 from zk.backends.base import Backend, Limbs
 from zk.circuit import Program
@@ -148,10 +149,12 @@ def load(path: Path, statement: Provable) -> Keys:
     size = int.from_bytes(data[start : start + 8], "big")
     if size > min(_MAX_HEADER, len(data)):
         raise DecodeError(f"{path.name} has a header of {size} bytes")
-    header = json.loads(data[start + 8 : start + 8 + size])
+    header = read_json(data[start + 8 : start + 8 + size], max_bytes=_MAX_HEADER)
     r1cs, program = statement.circuit()
     if header.get("circuit") != r1cs.digest.hex() or header.get("challenges") != program.challenges:
-        raise DecodeError(f"{path.name} holds the keys of another circuit or version; delete it to make new keys")
+        raise DecodeError(
+            f"{path.name} holds the keys of another circuit or version; delete it to make new keys"
+        )
     first = start + 8 + size
     return _assemble(header, r1cs, memoryview(data)[first + -first % _ALIGN :])
 

@@ -3,11 +3,12 @@
 Element v of a field with prime p is stored as v * 2**256 mod p, which is what `.zkey` files and mcl's memory hold.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zk import kernels
 from zk.curve import G1, G2, Q
 from zk.field import R
 
@@ -24,18 +25,29 @@ __all__ = [
 Limbs = NDArray[np.uint64]
 
 _SHIFT = 256
+# below this elements are converted in Python, before numba is loaded
+_WORTH_COMPILING = 1 << 11
 _TO = {p: pow(2, _SHIFT, p) for p in (Q, R)}
 _FROM = {p: pow(2, -_SHIFT, p) for p in (Q, R)}
 
 
-def to_limbs(values: Iterable[int], prime: int = R) -> Limbs:
+def to_limbs(values: Sequence[int], prime: int = R) -> Limbs:
     """Montgomery form of integers (any sign, any size).
 
     Shapes: n values, result (n, 4).
     """
+    if len(values) >= _WORTH_COMPILING and kernels.available():
+        from zk.kernels.montgomery import scale_in_place
+
+        limbs = _pack([(v % prime).to_bytes(32, "little") for v in values]).copy()
+        scale_in_place(limbs, _TO[prime] ** 2, prime)
+        return limbs
     factor = _TO[prime]
-    data = b"".join([(v * factor % prime).to_bytes(32, "little") for v in values])
-    return np.frombuffer(data, dtype="<u8").reshape(-1, 4).astype(np.uint64, copy=False)
+    return _pack([(v * factor % prime).to_bytes(32, "little") for v in values])
+
+
+def _pack(elements: Sequence[bytes]) -> Limbs:
+    return np.frombuffer(b"".join(elements), dtype="<u8").reshape(-1, 4).astype(np.uint64, copy=False)
 
 
 def from_limbs(limbs: Limbs, prime: int = R) -> list[int]:
@@ -43,8 +55,17 @@ def from_limbs(limbs: Limbs, prime: int = R) -> list[int]:
 
     Shapes: limbs (n, 4).
     """
-    factor = _FROM[prime]
+    if len(limbs) >= _WORTH_COMPILING and kernels.available():
+        from zk.kernels.montgomery import scale_in_place
+
+        limbs = np.array(limbs, dtype=np.uint64)
+        scale_in_place(limbs, 1, prime)
+        factor = 1
+    else:
+        factor = _FROM[prime]
     data = np.ascontiguousarray(limbs, dtype="<u8").tobytes()
+    if factor == 1:
+        return [int.from_bytes(data[i : i + 32], "little") for i in range(0, len(data), 32)]
     return [int.from_bytes(data[i : i + 32], "little") * factor % prime for i in range(0, len(data), 32)]
 
 

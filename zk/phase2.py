@@ -100,9 +100,10 @@ def new_keys(r1cs: R1CS, powers: Powers, *, backend: Backend | None = None) -> S
     matrix_a = with_consistency_rows(r1cs.a, domain, public)
     matrix_b = Linear(domain, r1cs.b.rows, r1cs.b.wires, r1cs.b.coefficients)
     matrix_c = Linear(domain, r1cs.c.rows, r1cs.c.wires, r1cs.c.coefficients)
-    basis = given.lagrange_g1(given.tau_g1[:domain], backend=lib)
-    alpha, beta = (given.lagrange_g1(row, backend=lib) for row in (given.alpha_tau_g1, given.beta_tau_g1))
-    k = _evaluate_g1(lib, (matrix_a, matrix_b, matrix_c), np.concatenate([beta, alpha, basis]), r1cs.n_wires)
+    lagrange = given.lagrange(backend=lib)
+    basis = lagrange.tau_g1
+    mixed = np.concatenate([lagrange.beta_tau_g1, lagrange.alpha_tau_g1, basis])
+    k = _evaluate_g1(lib, (matrix_a, matrix_b, matrix_c), mixed, r1cs.n_wires)
     first_private = r1cs.groups[-1].stop if r1cs.groups else public
     key = ProvingKey(
         n_public=r1cs.n_public,
@@ -119,9 +120,9 @@ def new_keys(r1cs: R1CS, powers: Powers, *, backend: Backend | None = None) -> S
         matrix_b=matrix_b,
         a=_evaluate_g1(lib, (matrix_a,), basis, r1cs.n_wires),
         b1=_evaluate_g1(lib, (matrix_b,), basis, r1cs.n_wires),
-        b2=_evaluate_g2(lib, matrix_b, given.lagrange_g2(backend=lib), r1cs.n_wires),
+        b2=_evaluate_g2(lib, matrix_b, lagrange.tau_g2, r1cs.n_wires),
         c=k[first_private:],
-        h=given.odd_lagrange_g1(backend=lib),
+        h=lagrange.double_g1[1::2],
     )
     one = G1_GENERATOR
     groups = [

@@ -19,13 +19,27 @@ from mpc.prg import Stream
 from zk import backends
 from zk.backends.base import Backend, Limbs
 from zk.curve import G1, G1_GENERATOR, G1_INFINITY, G2, G2_GENERATOR
-from zk.fft import powers
+from zk.fft import inverse_fft, powers
 from zk.field import R, inverse, root_of_unity
 from zk.limbs import g1_array, g1_points, g2_array, g2_points, to_limbs
 
-__all__ = ["Powers"]
+__all__ = ["Powers", "Prepared"]
 
 Point = TypeVar("Point")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Lagrange bases at tau that came with the powers; `Powers.check` compares them with the powers.
+
+    Shapes: tau_g1, alpha_tau_g1, beta_tau_g1 (n, 8), tau_g2 (n, 16), double_g1 (2n, 8).
+    """
+
+    tau_g1: Limbs
+    tau_g2: Limbs
+    alpha_tau_g1: Limbs
+    beta_tau_g1: Limbs
+    double_g1: Limbs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +55,7 @@ class Powers:
     alpha_tau_g1: Limbs
     beta_tau_g1: Limbs
     beta_g2: G2
+    prepared: Prepared | None = None
 
     @classmethod
     def generate(
@@ -67,6 +82,8 @@ class Powers:
 
         Raises: ParameterError when there are not as many.
         """
+        if log_size == self.log_size:
+            return self
         if log_size > self.log_size:
             raise ParameterError(f"these powers reach 2^{self.log_size} rows, the circuit needs 2^{log_size}")
         n = 1 << log_size
@@ -116,34 +133,49 @@ class Powers:
         if not lib.pairing_product_is_one([(beta, G2_GENERATOR), (-G1_GENERATOR, self.beta_g2)]):
             raise DecodeError("beta differs between the groups")
 
-    def lagrange_g1(self, row: Limbs, *, backend: Backend | None = None) -> Limbs:
-        """Points L_j(tau) c from points tau^k c, k < n, for the domain of size n.
+        if self.prepared is not None:
+            self._check_prepared(self.prepared, lib, stream)
 
-        Shapes: row (n, 8), result (n, 8).
+    def _check_prepared(self, given: Prepared, lib: Backend, stream: Stream) -> None:
+        """sum rho_j L_j(tau) is the polynomial with the values rho_j, evaluated with the powers."""
+
+        def compare(basis: Limbs, row: Limbs, name: str, *, twisted: bool = False) -> None:
+            rho = [stream.below(1 << 128) for _ in range(len(basis))]
+            coefficients = inverse_fft(np.array(rho, dtype=object))[: len(row)].tolist()
+            msm: Callable[[Limbs, Limbs], G1 | G2] = lib.msm_g2 if twisted else lib.msm_g1
+            if msm(basis, to_limbs(rho)) != msm(row, to_limbs(coefficients)):
+                raise DecodeError(f"the prepared points of {name} do not belong to the powers")
+
+        n = 1 << self.log_size
+        compare(given.tau_g1, self.tau_g1[:n], "tau in G1")
+        compare(given.alpha_tau_g1, self.alpha_tau_g1, "alpha tau")
+        compare(given.beta_tau_g1, self.beta_tau_g1, "beta tau")
+        compare(given.double_g1, self.tau_g1, "tau in G1, double size")
+        compare(given.tau_g2, self.tau_g2, "tau in G2", twisted=True)
+
+    def lagrange(self, *, backend: Backend | None = None) -> Prepared:
+        """The Lagrange bases of the domain, and of the double domain: as prepared, or computed from the powers.
+
+        Where tau^(2n-1) is not among the powers, nothing stands for it in the double one: no quotient has that degree.
         """
-        lib = backend or backends.get()
-        points = _interpolate(g1_points(row), lambda a, b: lib.g1_sum([a, b]), lib.g1_mul, G1.__neg__)
-        return g1_array(points)
+        if self.prepared is not None:
+            return self.prepared
+        lib, n = backend or backends.get(), 1 << self.log_size
 
-    def lagrange_g2(self, *, backend: Backend | None = None) -> Limbs:
-        """Points L_j(tau) of G2 for the domain of size n.
+        def g1(row: Limbs) -> Limbs:
+            return g1_array(
+                _interpolate(g1_points(row), lambda a, b: lib.g1_sum([a, b]), lib.g1_mul, G1.__neg__)
+            )
 
-        Shapes: result (n, 16).
-        """
-        lib = backend or backends.get()
-        points = _interpolate(g2_points(self.tau_g2), lambda a, b: lib.g2_sum([a, b]), lib.g2_mul, G2.__neg__)
-        return g2_array(points)
+        def g2(row: Limbs) -> Limbs:
+            return g2_array(
+                _interpolate(g2_points(row), lambda a, b: lib.g2_sum([a, b]), lib.g2_mul, G2.__neg__)
+            )
 
-    def odd_lagrange_g1(self, *, backend: Backend | None = None) -> Limbs:
-        """Points L_{2i+1}(tau) of the domain of size 2n.
-
-        Where tau^(2n-1) is not among the powers, nothing stands for it: no quotient has that degree.
-
-        Shapes: result (n, 8).
-        """
-        missing = (2 << self.log_size) - len(self.tau_g1)
-        padded = np.concatenate([self.tau_g1, g1_array([G1_INFINITY] * missing)])
-        return self.lagrange_g1(padded, backend=backend)[1::2]
+        padded = np.concatenate([self.tau_g1, g1_array([G1_INFINITY] * (2 * n - len(self.tau_g1)))])
+        return Prepared(
+            g1(self.tau_g1[:n]), g2(self.tau_g2), g1(self.alpha_tau_g1), g1(self.beta_tau_g1), g1(padded)
+        )
 
 
 def _interpolate(

@@ -345,7 +345,7 @@ contract Disputes is ReentrancyGuardTransient {
         uint256 blinding = uint256(bytes32(proof[proof.length - 32:]));
         // With a single commitment there is none of a share; such a key fits no statement of several chunks.
         if (k < 2) revert WrongKey();
-        if (blinding >= VERIFIER.R()) return false;
+        if (blinding >= PublicInputs.ORDER) return false;
         CommitmentSum.Point memory sum;
         bool ok;
         for (uint256 c = 0; c < s.chunks; ++c) {

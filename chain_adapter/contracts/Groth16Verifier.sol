@@ -9,31 +9,34 @@ import {PublicInputs} from "./PublicInputs.sol";
 /// The second equation is the proof of knowledge of the commitments: without it a commitment can be shifted along IC and change a public
 /// input, or shifted with B and open to nothing. Both equations go into one product of pairings, the second one raised to a hash of
 /// all points, so that errors in the two cannot cancel. A key whose gamma is the group's generator saves one pairing.
-/// @dev Key blob: 0x00 (so that nobody can call it), then words: header, digest, alpha (2), beta (4), gamma (4), delta (4), sigma_k (4 each),
-/// IC_0 .. IC_n (2 each). Header: "EPPML groth16 v1" in the high half; then, from the low end, a byte of flags (1: the last public input is
-/// a challenge; 2: seven words about the statement follow, see PublicInputs), a byte with the number of commitments, two bytes with the number n of public inputs. Points as the precompiles take them: big-endian,
+/// @dev Key blob: 0x00 (so that nobody can call it), then words in the order in which the pairing precompile takes them, so that points need
+/// not be moved: alpha (2), beta (4), header, digest, gamma (4), two of zero, delta (4), for each commitment two of zero and sigma_k (4),
+/// IC_0 .. IC_n (2 each). Header: "EPPML groth16 v1" in the high half; then, from the low end, a byte of flags (1: the last public input
+/// is a challenge; 2: seven words about the statement follow, see PublicInputs), a byte with the number of commitments, two bytes with the
+/// number n of public inputs. Points as the precompiles take them: big-endian,
 /// second coordinate of Fp2 first. Proofs can be re-randomised by anybody, so their bytes must never serve as a nullifier.
 contract Groth16Verifier {
-    /// @notice Order of the scalar field; public inputs are below it (the precompile would take larger ones).
-    uint256 public constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
+    /// @dev Order of the scalar field; public inputs are below it (the precompile would take larger ones).
+    uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
     uint256 private constant Q = 21888242871839275222246405745257275088696311157297823662689037894645226208583;
     bytes16 private constant MAGIC = "EPPML groth16 v1";
     bytes32 private constant CHALLENGE_TAG = "EPPML groth16 challenge v1";
-    uint256 private constant FIXED_WORDS = 16;
+    uint256 private constant FIXED_WORDS = 18;
+    uint256 private constant DIGEST = 7;
+    uint256 private constant TWO_256 = (type(uint256).max % R) + 1;
     uint256 private constant STATEMENT_WORDS = 7;
     uint256 private constant HAS_CHALLENGE = 1;
     uint256 private constant HAS_STATEMENT = 2;
 
-    // Memory from where Solidity starts: running sum (64 bytes), a term and its scalar (96), one word of room, the key's words.
+    // Memory from where Solidity starts: a running sum (64 bytes), a term and its scalar (96), one word of room, the key's words.
     uint256 private constant SUM = 0x80;
     uint256 private constant TERM = 0xc0;
     uint256 private constant SCALAR = 0x100;
     uint256 private constant WORDS = 0x140;
-    uint256 private constant ALPHA = 0x180;
+    uint256 private constant HEADER = 0x200;
     uint256 private constant GAMMA = 0x240;
-    uint256 private constant DELTA = 0x2c0;
-    uint256 private constant SIGMA = 0x340;
-    uint256 private constant TWO_256 = (type(uint256).max % R) + 1;
+    uint256 private constant BEFORE_DELTA = 0x2c0;
+    uint256 private constant BEFORE_SIGMA = 0x380;
 
     // What each precompile may spend: twice its price. Bounded, because a precompile that refuses its input takes all it was given.
     uint256 private constant ADD_GAS = 300;
@@ -98,7 +101,7 @@ contract Groth16Verifier {
     function statementOf(address key) external view returns (PublicInputs.Statement memory) {
         (uint256 n, uint256 k, uint256 flags) = _load(key);
         if (flags & HAS_STATEMENT == 0) revert BadKey();
-        uint256 first = FIXED_WORDS + 4 * k + 2 * n + 2;
+        uint256 first = FIXED_WORDS + 6 * k + 2 * n + 2;
         uint256[STATEMENT_WORDS] memory w;
         for (uint256 i = 0; i < STATEMENT_WORDS; ++i) w[i] = _word(first + i);
         if (w[0] == 0 || w[0] > type(uint32).max || k == 0) revert BadKey();
@@ -137,12 +140,12 @@ contract Groth16Verifier {
             if (wrong != 0) revert BadLength();
         }
         uint256 challenge = 0;
-        if (flags & HAS_CHALLENGE != 0) challenge = challengeOf(bytes32(_word(1)), publics, commitments);
+        if (flags & HAS_CHALLENGE != 0) challenge = challengeOf(bytes32(_word(DIGEST)), publics, commitments);
 
         bool reduced;
         assembly ("memory-safe") {
-            let p := mload(0x40)
-            let ic := add(SIGMA, mul(128, k))
+            let behind := add(BEFORE_SIGMA, mul(192, k))
+            let ic := behind
             mcopy(SUM, ic, 64)
             ok := 1
             reduced := 1
@@ -166,35 +169,24 @@ contract Groth16Verifier {
                 calldatacopy(TERM, add(commitments.offset, mul(64, i)), 64)
                 ok := and(ok, staticcall(ADD_GAS, 6, SUM, 128, SUM, 64))
             }
-            // [-A, B] [alpha, beta] [sum, gamma] [C, delta]
-            calldatacopy(p, proof, 192)
-            let y := mload(add(p, 32))
-            ok := and(ok, lt(y, Q))
-            mstore(add(p, 32), sub(Q, y))
-            mcopy(add(p, 192), ALPHA, 192)
-            mcopy(add(p, 448), GAMMA, 128)
-            calldatacopy(add(p, 576), add(proof, 192), 64)
-            mcopy(add(p, 640), DELTA, 128)
-            let end := add(p, 768)
+            // [alpha, beta] [sum, gamma] [C, delta] [rho D_k, sigma_k] in the key's place, then [-A, B] (and [-rho Pi, g2]) over the ICs
+            let end := add(behind, 192)
             if k {
                 // rho depends on every point: the sum (hence all inputs), the commitments, the proof.
-                mcopy(end, SUM, 64)
-                calldatacopy(add(end, 64), commitments.offset, commitments.length)
-                calldatacopy(add(add(end, 64), commitments.length), proof, 320)
-                let rho := shr(128, keccak256(end, add(384, commitments.length)))
-                // [rho D_k, sigma_k]
+                let text := add(behind, 384)
+                mcopy(text, SUM, 64)
+                calldatacopy(add(text, 64), commitments.offset, commitments.length)
+                calldatacopy(add(add(text, 64), commitments.length), proof, 320)
+                let rho := shr(128, keccak256(text, add(384, commitments.length)))
+                mstore(SCALAR, rho)
                 for { let i := 0 } lt(i, k) { i := add(i, 1) } {
                     calldatacopy(TERM, add(commitments.offset, mul(64, i)), 64)
-                    mstore(SCALAR, rho)
-                    ok := and(ok, staticcall(MUL_GAS, 7, TERM, 96, end, 64))
-                    mcopy(add(end, 64), add(SIGMA, mul(128, i)), 128)
-                    end := add(end, 192)
+                    ok := and(ok, staticcall(MUL_GAS, 7, TERM, 96, add(BEFORE_SIGMA, mul(192, i)), 64))
                 }
                 // -rho Pi
                 calldatacopy(TERM, add(proof, 256), 64)
-                mstore(SCALAR, rho)
                 ok := and(ok, staticcall(MUL_GAS, 7, TERM, 96, TERM, 64))
-                y := mload(add(TERM, 32))
+                let y := mload(add(TERM, 32))
                 if y { mstore(add(TERM, 32), sub(Q, y)) }
                 let merged := and(
                     and(
@@ -217,10 +209,15 @@ contract Groth16Verifier {
                     end := add(end, 192)
                 }
             }
-            mcopy(add(p, 384), SUM, 64)
-            let size := sub(end, p)
+            mcopy(HEADER, SUM, 64)
+            calldatacopy(BEFORE_DELTA, add(proof, 192), 64)
+            calldatacopy(behind, proof, 192)
+            let ay := mload(add(behind, 32))
+            ok := and(ok, lt(ay, Q))
+            mstore(add(behind, 32), sub(Q, ay))
+            let size := sub(end, WORDS)
             // A chain without the precompile answers success and nothing: the answer's size is checked before its value.
-            ok := and(ok, staticcall(add(PAIRING_GAS, mul(PAIR_GAS, div(size, 192))), 8, p, size, 0, 32))
+            ok := and(ok, staticcall(add(PAIRING_GAS, mul(PAIR_GAS, div(size, 192))), 8, WORDS, size, 0, 32))
             ok := and(ok, and(eq(returndatasize(), 32), eq(mload(0), 1)))
         }
         if (!reduced) revert InputTooLarge();
@@ -234,15 +231,14 @@ contract Groth16Verifier {
             // The blob's first byte, which must be zero, goes before the words.
             extcodecopy(key, sub(WORDS, 1), 0, size)
             mstore(0x40, add(add(WORDS, 32), and(size, not(31))))
-            let header := mload(WORDS)
+            let header := mload(HEADER)
             n := and(shr(16, header), 0xffff)
             k := and(shr(8, header), 0xff)
             flags := and(header, 3)
-            let count := add(add(FIXED_WORDS, mul(4, k)), mul(2, add(n, 1)))
-            if and(flags, HAS_STATEMENT) { count := add(count, STATEMENT_WORDS) }
-            ok := and(iszero(and(mload(sub(WORDS, 32)), 0xff)), eq(size, add(1, mul(32, count))))
+            // 1 byte and FIXED_WORDS + 6 k + 2 (n + 1) words, and STATEMENT_WORDS where there is a statement (flag 2)
+            let expected := add(add(641, mul(192, k)), add(shl(6, n), mul(112, and(flags, HAS_STATEMENT))))
+            ok := and(eq(size, expected), iszero(and(mload(sub(WORDS, 32)), 0xff)))
             ok := and(ok, eq(header, or(MAGIC, and(header, 0xffffff03))))
-            if and(flags, HAS_CHALLENGE) { ok := and(ok, and(gt(n, 0), gt(k, 0))) }
         }
         if (!ok) revert BadKey();
     }

@@ -16,6 +16,8 @@ library PublicInputs {
         uint256 etaY;
     }
 
+    /// @notice Order of alt_bn128's groups.
+    uint256 internal constant ORDER = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
     uint256 private constant POINT = 64;
     uint256 private constant SCALAR = 32;
     uint256 private constant PLAIN_PROOF = 320;

@@ -3,11 +3,13 @@
 One party's bits choose, the other's numbers are transferred masked, and the masks add up to shares of the
 product. Both cross terms of a1*b2 + a2*b1 use the same direction, so one setup is enough.
 
-Leakage: nothing, to either party. Assumes: both follow the protocol (see `mpc.ot.extension`).
+Leakage: nothing, to either party.
+Assumes: both follow the protocol here: whoever transfers other numbers than it keeps makes products wrong,
+    and may learn from what that does to results. The transfers themselves hold against cheaters.
 Source: Gilboa, "Two party RSA key generation", CRYPTO 1999, section 4.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from mpc.bits import spread
 from mpc.errors import ParameterError
 from mpc.ot.extension import Receiver, Sender
 from mpc.prg import Stream
+from mpc.runtime.compose import together
 from mpc.runtime.types import Inbox, Outbox
 from mpc.triples import Kind, Recipe, Request, StoredSource
 from mpc.wire import Words, pack, unpack
@@ -30,7 +33,7 @@ _SHIFTS = np.arange(64, dtype=np.uint64)
 def transferred(
     me: int, parties: tuple[int, ...], recipe: Recipe, randomness: Stream
 ) -> Generator[Outbox, Inbox, StoredSource]:
-    """A source for `recipe` that two parties make themselves. Three rounds of setup, then two an item.
+    """A source for `recipe` that two parties make themselves. Three rounds of setup, then four at least.
 
     Raises: ParameterError unless there are two parties; FaultyParty for malformed messages.
     """
@@ -39,10 +42,24 @@ def transferred(
     peer = parties[1] if me == parties[0] else parties[0]
     role = Receiver if me == parties[0] else Sender
     pair = _Pair((yield from role.setup(peer, randomness)))
-    shares = []
-    for request in recipe:
-        shares.append((yield from _make(pair, request, randomness)))
+    shares: list[tuple[Words, ...]] = []
+    for group in _groups(recipe):
+        shares += yield from together([_make(pair, request, randomness) for request in group])
     return StoredSource(recipe, iter(shares))
+
+
+def _groups(recipe: Recipe) -> Iterator[list[Request]]:
+    """Neighbouring requests, small enough to be made in the same rounds with one message each way."""
+    group: list[Request] = []
+    size = 0
+    for request in recipe:
+        if group and size + request.size > _WORDS_AT_ONCE:
+            yield group
+            group, size = [], 0
+        group.append(request)
+        size += request.size
+    if group:
+        yield group
 
 
 class _Pair:

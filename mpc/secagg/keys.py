@@ -102,7 +102,10 @@ def open_sealed(shared: bytes, context: bytes, dealer: int, holder: int, sealed:
 
 def commit_share(context: bytes, dealer: int, holder: int, kind: str, share: int) -> bytes:
     """A hash of one share: hiding, because a share is uniform to whoever may not know it."""
-    return sha256(b"EPPML secagg share" + encode_labels((context, dealer, holder, kind, share))).digest()
+    # every part has a fixed length, so no two shares are hashed alike
+    ends = dealer.to_bytes(4, "big") + holder.to_bytes(4, "big")
+    domain = b"EPPML secagg share " + (b"s" if kind == "seed" else b"k")
+    return sha256(domain + context + ends + share.to_bytes(SHARE, "big")).digest()
 
 
 def is_share(commitment: bytes, context: bytes, dealer: int, holder: int, kind: str, share: int) -> bool:

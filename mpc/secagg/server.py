@@ -19,7 +19,7 @@ from mpc.secagg.keys import AgreementKey, is_seed, is_share
 from mpc.secagg.masks import Accumulator
 from mpc.secagg.messages import Advert, Agreement, Dealing, Delivery, Masked, Reveal, Roster, Survivors
 from mpc.secagg.parameters import Parameters
-from mpc.secagg.unmask import Mask, add_masks
+from mpc.secagg.unmask import add_masks
 from mpc.shamir import reconstruct_secret
 
 if TYPE_CHECKING:
@@ -225,11 +225,11 @@ class _Server:
         for masked in self.masked.values():
             total.add_vector(masked.ring, masked.field)
         pairs = masking_pairs({i: d.shares for i, d in self.dealings.items()})
-        masks = [Mask(self._recover(i, "seed"), -1) for i in self.masked]
+        masks = [(self._recover(i, "seed"), -1) for i in self.masked]
         for j in self.dealings:
             if j not in self.masked and (left := pairs[j] & set(self.masked)):
                 key = AgreementKey(self._recover(j, "key"))
-                masks += [Mask(key.agree(self.adverts[i].mask), -mask_sign(i, j)) for i in sorted(left)]
+                masks += [(key.agree(self.adverts[i].mask), -mask_sign(i, j)) for i in sorted(left)]
         add_masks(total, self.params, masks, self.workers)
         return Aggregate(
             total.signed(), total.field, tuple(sorted(self.masked)), dict(self.dropped), dict(self.faulty)

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from chain_support import CLIENTS, COORDINATOR, LEAVES, MEMBERS, PLAN, TREE, UPDATES, run_round
-from conftest import Backend
+from chain_ledgers import Backend
+from eth_account import Account
 
 from chain_adapter import Chain, MerkleTree, TransactionReverted, Update, cid_of, update_leaf
 from chain_adapter.deployment import Deployment
-from chain_adapter.errors import RpcError
+from chain_adapter.eip712 import sign_update, verify_update
+from chain_adapter.errors import NotEnoughCoins, RpcError
 from chain_adapter.events import Event
 from chain_adapter.interface import artifact
 from chain_adapter.receipts import integer
@@ -157,6 +159,45 @@ def test_transactions_out_of_order_or_of_another_chain_are_refused(
         with pytest.raises(RpcError):
             chain.rpc.request("eth_sendRawTransaction", "0x" + raw.hex())
     assert chain.balance(CLIENTS[0].address) == 0
+
+
+def test_an_account_without_coins_is_told_so(deployment: Deployment, backend: Backend) -> None:
+    """The embedded ledger's gas is free, so there only what is sent along can be too much."""
+    poor = deployment.chain.sender(CLIENTS[2])
+    with pytest.raises(NotEnoughCoins, match=CLIENTS[2].address):
+        poor.send("too much", CLIENTS[1].address, b"", 1)
+    assert poor.find("too much") is None
+    backend.fund(CLIENTS[2].address, ETHER)
+    assert poor.send("too much", CLIENTS[1].address, b"", 1).success
+
+
+def test_a_signer_of_somebody_elses_making_is_enough(backend: Backend) -> None:
+    """A device or service is three members; here eth-account stands for it."""
+
+    class Device:
+        def __init__(self) -> None:
+            self._account = Account.from_key(bytes([0x44]) * 32)
+            self.address: str = self._account.address
+
+        def sign_digest(self, digest: bytes) -> bytes:
+            return bytes(self._account.unsafe_sign_hash(digest).signature)
+
+        def sign_transaction(self, *, fees: Fees, chain_id: int, to: str | None, **fields: Any) -> bytes:
+            fields |= {
+                "chainId": chain_id,
+                "maxFeePerGas": fees.cap,
+                "maxPriorityFeePerGas": fees.priority,
+                "type": 2,
+            }
+            signed = self._account.sign_transaction(fields if to is None else {**fields, "to": to})
+            return bytes(signed.raw_transaction)
+
+    device = Device()
+    backend.fund(device.address, ETHER)
+    deployment = backend.open().deploy(device)
+    assert len(run_round(deployment)) == 8
+    verify_update(deployment.domain, mine := Update(PLAN, 0, device.address, 1, bytes(32)),
+                  sign_update(device, deployment.domain, mine))  # fmt: skip
 
 
 def test_web3_py_deploys_calls_and_reads_logs_itself(backend: Backend) -> None:

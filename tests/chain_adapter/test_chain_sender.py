@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chain_kill_worker import PAYER, TARGET
-from conftest import Anvil
+from chain_ledgers import Anvil
 from test_chain_crash import KEYS, run_and_kill
 
 from chain_adapter import Chain, ChainUnreachable, LocalSigner, WrongChain
@@ -53,6 +53,16 @@ def test_a_thousand_transactions_from_sixteen_threads_none_lost_none_doubled(
     assert nonce(anvil) == 1000
     assert len({r.transaction for r in receipts}) == 1000
     assert all(receipts[i] == receipts[i + 1] for i in range(0, 2000, 2))
+
+
+def test_two_processes_worth_of_senders_share_one_outbox(anvil: Anvil, tmp_path: Path) -> None:
+    senders = [sender_on(anvil, tmp_path / "outbox.sqlite") for _ in range(2)]
+    with ThreadPoolExecutor(4) as threads:
+        receipts = list(
+            threads.map(lambda i: senders[i % 2].send(f"wei {i // 2}", TARGET, b"", 1, 21_000), range(100))
+        )
+    assert balance(anvil) == nonce(anvil) == 50
+    assert len({r.transaction for r in receipts}) == 50
 
 
 def test_a_killed_sender_neither_loses_nor_doubles(anvil: Anvil, tmp_path: Path) -> None:
@@ -179,7 +189,7 @@ def test_two_chains_at_once_do_not_mix(anvil_factory: Callable[..., Anvil], tmp_
 
 
 def test_an_address_where_nothing_listens_is_one_sentence() -> None:
-    from conftest import free_port
+    from chain_ledgers import free_port
 
     with pytest.raises(ChainUnreachable) as failed:
         Chain.connect(f"http://127.0.0.1:{free_port()}/secret-key")

@@ -471,9 +471,11 @@ contract AttacksTest is Updates {
         hashes[0] = bytes32(uint256(1));
         vm.expectRevert(Rounds.AlreadyCommitted.selector);
         this.commitAs(coordinator, 0, hashes);
-        vm.warp(deadlineOf(3));
-        vm.expectRevert(Rounds.WrongPhase.selector);
-        this.commitAs(coordinator, 4, hashes);
+        vm.warp(committableAt(4));
+        vm.expectRevert(Rounds.OutOfOrder.selector);
+        this.commitAs(coordinator, 1, hashes); // round 0 has no record yet
+        vm.expectRevert(Rounds.OutOfOrder.selector);
+        this.commitAs(coordinator, 4, hashes); // there is no such round
     }
 
     function test_aggregateOutsideItsPhaseIsRefused() public {
@@ -481,7 +483,6 @@ contract AttacksTest is Updates {
         vm.warp(committableAt(1));
         vm.expectRevert(Rounds.NotCommitted.selector);
         this.recordAs(coordinator, 0, a);
-        commit(PLAN, 1, leavesOf(PLAN, 1));
         vm.expectRevert(Rounds.OutOfOrder.selector);
         this.recordAs(coordinator, 1, a);
         commit(PLAN, 0, leavesOf(PLAN, 0));
@@ -494,6 +495,7 @@ contract AttacksTest is Updates {
         this.recordAs(coordinator, 0, a);
         vm.expectRevert(Rounds.AlreadyRecorded.selector);
         this.recordAs(coordinator, 0, a);
+        commit(PLAN, 1, leavesOf(PLAN, 1));
         vm.warp(deadlineOf(1) + 1);
         vm.expectRevert(Rounds.WrongPhase.selector);
         this.recordAs(coordinator, 1, a);

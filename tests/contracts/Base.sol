@@ -17,6 +17,7 @@ import {TrapdoorProof} from "./TrapdoorProof.sol";
 interface Vm {
     function warp(uint256) external;
     function roll(uint256) external;
+    function etch(address, bytes calldata) external;
     function chainId(uint256) external;
     function deal(address, uint256) external;
     function prank(address) external;

@@ -17,10 +17,11 @@ library TrapdoorProof {
     {
         uint256 n = inputs + (challenge ? 1 : 0);
         uint256 flags = (challenge ? 1 : 0) | (statement ? 2 : 0);
-        words = abi.encodePacked(bytes16("EPPML groth16 v1"), uint128((n << 16) | (k << 8) | flags), keccak256("digest"));
-        words = abi.encodePacked(words, mul(1, 2, T.ALPHA), T.beta2(), merged ? T.one2() : T.gamma2(), T.delta2());
-        if (k > 0) words = abi.encodePacked(words, T.sigma12());
-        if (k > 1) words = abi.encodePacked(words, T.sigma22());
+        words = abi.encodePacked(mul(1, 2, T.ALPHA), T.beta2(), bytes16("EPPML groth16 v1"));
+        words = abi.encodePacked(words, uint128((n << 16) | (k << 8) | flags), keccak256("digest"));
+        words = abi.encodePacked(words, merged ? T.one2() : T.gamma2(), new bytes(64), T.delta2());
+        if (k > 0) words = abi.encodePacked(words, new bytes(64), T.sigma12());
+        if (k > 1) words = abi.encodePacked(words, new bytes(64), T.sigma22());
         for (uint256 i = 0; i <= n; ++i) words = abi.encodePacked(words, mul(1, 2, i + 3));
         if (statement) words = abi.encodePacked(words, abi.encode(1, 0, type(uint128).max, 0, 0, 0, 0));
     }

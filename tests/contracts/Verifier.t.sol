@@ -30,7 +30,7 @@ contract VerifierTest is Base {
         address blob = TrapdoorProof.deployKey(n, k, challenge, merged, false);
         uint256[] memory x = _inputs(n, seed % R);
         (bytes memory commitment, bytes memory proof) = _prove(x, seed % (R - 1), k, challenge, merged);
-        if (k == 0) verifier.verify(blob, x, proof);
+        if (k == 0) verifier.verify(blob, abi.decode(proof, (uint256[8])), x);
         else verifier.verifyCommitted(blob, x, commitment, proof);
         require(verifier.check(blob, x, commitment, proof), "check disagrees");
     }
@@ -57,11 +57,20 @@ contract VerifierTest is Base {
         require(!verifier.check(key, x, commitment, proof), "other input passes");
     }
 
+    function test_aKeyThatCouldBeCalledIsRefused() public {
+        bytes memory words = TrapdoorProof.keyWords(2, 1, false, false, false);
+        bytes memory code = abi.encodePacked(bytes1(0x33), words); // CALLER instead of STOP
+        vm.etch(address(0xBEEF), code);
+        uint256[] memory x = _inputs(2, 1);
+        vm.expectRevert(Groth16Verifier.BadKey.selector);
+        verifier.check(address(0xBEEF), x, new bytes(64), new bytes(320));
+    }
+
     function test_inputsAboveTheOrderAreRefused() public {
         uint256[] memory x = _inputs(2, 1);
         (bytes memory commitment, bytes memory proof) = _prove(x, 7, 1, false, false);
         x[1] += R; // the precompile reduces it: the same point, another number
-        vm.expectRevert(abi.encodeWithSelector(Groth16Verifier.InputTooLarge.selector, 1));
+        vm.expectRevert(Groth16Verifier.InputTooLarge.selector);
         verifier.verifyCommitted(key, x, commitment, proof);
     }
 
@@ -183,7 +192,7 @@ contract VerifierTest is Base {
         vm.expectRevert(Groth16Verifier.BadLength.selector);
         verifier.verifyCommitted(key, _inputs(3, 1), commitment, proof);
         vm.expectRevert(Groth16Verifier.BadLength.selector);
-        verifier.verify(key, x, _slice(proof, 0, 256));
+        verifier.verify(key, abi.decode(_slice(proof, 0, 256), (uint256[8])), x);
         bytes memory words = TrapdoorProof.keyWords(2, 1, false, false, false);
         address longer = TrapdoorProof.deployBlob(abi.encodePacked(words, bytes32(0)));
         vm.expectRevert(Groth16Verifier.BadKey.selector);

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpc.engine import Additive, Engine
+from mpc.engine import Additive, Engine, Replicated
 from mpc.errors import DecodeError, FaultyParty, ParameterError, PartyTimeout
 from mpc.prg import Stream
-from mpc.protocols import dealer, inner_product, private_sum, receive_allotment
+from mpc.protocols import dealer, inner_product, private_sum, product, receive_allotment
 from mpc.runtime import Identity, Peer, Protocol, TlsParty, TlsResult, run_local, together
 from mpc.runtime.bundles import bundle, unbundle
 from mpc.secagg import IdentityKey, client, parameters, server
@@ -85,6 +85,22 @@ def test_one_protocols_error_closes_the_others() -> None:
 
     error = run_local({1: together([watched(), broken()])}).errors[1]
     assert isinstance(error, FaultyParty) and closed == [True]
+
+
+def test_protocols_side_by_side_may_share_an_engine() -> None:
+    def party(me: int) -> Protocol[list[Any]]:
+        engine = yield from Replicated.setup(me, (1, 2, 3), stream("shared", me))
+        vectors = {me: [me, 7]} if me < 3 else {}
+        bodies: list[Protocol[Any]] = [
+            inner_product(engine, vectors, {1: 2, 2: 2}),
+            product(engine, me + 1),
+            inner_product(engine, vectors, {1: 2, 2: 2}),
+        ]
+        return (yield from together(bodies))
+
+    run = run_local({me: party(me) for me in (1, 2, 3)}, raise_errors=True)
+    assert run.results == dict.fromkeys((1, 2, 3), [51, 24, 51])
+    assert run.rounds == 5
 
 
 @given(st.binary(max_size=100))
@@ -162,7 +178,7 @@ def test_secure_aggregation_over_tls_survives_a_client_that_stalls() -> None:
             protocols: dict[int, Protocol[Any]] = {
                 i: client(i, params, keys[i], public, values[i], randomness=stream("c", i)) for i in keys
             }
-            options: dict[str, Any] = {"session": b"over tls", "deadline": 1.0, "tolerate": True}
+            options: dict[str, Any] = {"session": b"over tls", "deadline": 2.5, "tolerate": True}
             late = asyncio.create_task(places[4].run(stalling(protocols.pop(4)), **options))
             aggregating: Protocol[Any] = server(params, public)
             runs = [place.run(aggregating, **options)]

@@ -8,7 +8,7 @@ import pytest
 
 import mpc
 
-INTERNAL = {"bits", "wire", "errors", "threshold", "_numba61"}
+INTERNAL = {"bits", "errors", "threshold", "_numba61"}
 
 
 def by_kind(name: str) -> tuple[int, str]:

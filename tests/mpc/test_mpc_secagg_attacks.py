@@ -163,10 +163,9 @@ def split_view_attack(case: Case, colluders: set[int], told_gone: set[int]) -> A
             return
         total = Accumulator(params)
         total.add_vector(masked.ring, masked.field)
-        total.add_mask(reconstruct_secret(seeds, params.threshold).to_bytes(32, "big"), -1)
+        total.add_masks([(reconstruct_secret(seeds, params.threshold).to_bytes(32, "big"), -1)])
         mask_key = AgreementKey(reconstruct_secret(keys, params.threshold).to_bytes(32, "big"))
-        for j in without:
-            total.add_mask(mask_key.agree(adverts[j].mask), -1)
+        total.add_masks([(mask_key.agree(adverts[j].mask), -1) for j in without])
         outcome["input"] = total.signed()
 
     case.run({**clients, 0: attack()})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mpc.errors import ParameterError
 from zk import backends
 from zk.backends.base import Backend
-from zk.curve import G1, G1_GENERATOR, G1_INFINITY, G2, G2_GENERATOR, G2_INFINITY, R
+from zk.curve import G1, G1_GENERATOR, G1_INFINITY, G2, G2_GENERATOR, G2_INFINITY, Q, R
 from zk.limbs import from_limbs, g1_array, g1_points, g2_array, g2_points, to_limbs
 
 NAMES = ["mcl", "zksnake", "py_ecc"]
@@ -104,6 +104,18 @@ def test_every_backend_computes_the_same(name: str, a: int, b: int) -> None:
 @given(st.lists(st.integers(0, R - 1), max_size=20))
 def test_limbs_and_back(values: list[int]) -> None:
     assert from_limbs(to_limbs(values)) == values
+
+
+@pytest.mark.parametrize("prime", [Q, R])
+def test_compiled_limbs_are_the_plain_ones(prime: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba", reason="the extra `fast` is not installed")
+    from zk import limbs
+
+    values = [0, 1, prime - 1, prime, prime + 5, -3, 2**256 - 1, *(pow(3, k, prime) for k in range(50))]
+    plain = to_limbs(values, prime)
+    monkeypatch.setattr(limbs, "_WORTH_COMPILING", 1)
+    assert (to_limbs(values, prime) == plain).all()
+    assert from_limbs(plain, prime) == [v % prime for v in values]
 
 
 @pytest.mark.parametrize("n", [1, 3, 100, 700])

@@ -11,7 +11,7 @@ from zk.cli import decide_case
 from zk.corpus import Case, external_verifier, load_corpus, run_corpus
 from zk.corpus.build import build
 
-EXTERNAL = Path(__file__).parents[1] / "vectors" / "groth16" / "external"
+VECTORS = Path(__file__).parents[1] / "vectors" / "groth16"
 CASES = load_corpus()
 
 
@@ -23,7 +23,7 @@ def test_attack(case: Case) -> None:
 
 
 def test_shipped_corpus_is_what_the_script_writes() -> None:
-    assert build(EXTERNAL) == (files("zk.corpus") / "groth16.v1.json").read_bytes()
+    assert build(VECTORS) == (files("zk.corpus") / "groth16.v1.json").read_bytes()
 
 
 def test_names_are_unique_and_both_answers_occur() -> None:

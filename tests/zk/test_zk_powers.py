@@ -64,6 +64,41 @@ def test_keys_from_powers_are_snarkjs_s_point_for_point() -> None:
         assert getattr(ours, name) == getattr(theirs, name), name
 
 
+@pytest.mark.parametrize("log_size", [3, 5, 6])
+def test_prepared_points_are_those_computed_here(log_size: int) -> None:
+    plain, prepared = (
+        decode_powers(SNARKJS / name, log_size) for name in ("pot6.ptau", "pot6_prepared.ptau")
+    )
+    prepared.check()
+    assert plain.prepared is None and prepared.prepared is not None
+    computed, given = plain.lagrange(), prepared.lagrange()
+    for name in ("tau_g1", "tau_g2", "alpha_tau_g1", "beta_tau_g1", "double_g1"):
+        assert np.array_equal(getattr(computed, name), getattr(given, name)), name
+
+
+@pytest.mark.parametrize("kind", [12, 13, 14, 15])
+def test_a_wrong_prepared_point_is_found(kind: int) -> None:
+    """The point of one row in the place of another: on the curve, of the right order, of another polynomial."""
+    data = (SNARKJS / "pot6_prepared.ptau").read_bytes()
+    width = 128 if kind == 13 else 64
+    start = (8 - 1) * width
+
+    def swap(body: bytes) -> bytes:
+        a, b = body[start : start + width], body[start + width : start + 2 * width]
+        return body[:start] + b + a + body[start + 2 * width :]
+
+    sections = read_sections(data, b"ptau", 1, SECTIONS)
+    changed = [(k, swap(bytes(v)) if k == kind else bytes(v)) for k, v in sections.items()]
+    powers = decode_powers(write_sections(b"ptau", 1, changed), 3)
+    with pytest.raises(DecodeError, match="do not belong"):
+        powers.check()
+    short = [(k, bytes(v[:-width]) if k == kind else bytes(v)) for k, v in sections.items()]
+    missing = [(k, bytes(v)) for k, v in sections.items() if k != kind]
+    for bad in (short, missing):
+        with pytest.raises(DecodeError):
+            decode_powers(write_sections(b"ptau", 1, bad), 3)
+
+
 def test_key_without_a_contribution_is_refused() -> None:
     with pytest.raises(DecodeError, match="second phase"):
         read_proving_key(SNARKJS / "cube_before_contributions.zkey")

@@ -1,6 +1,7 @@
-"""Write the corpus anew from valid files of snarkjs and ZoKrates: `python -m zk.corpus.build FOLDER > groth16.v1.json`.
+"""Write the corpus anew from valid files of snarkjs, ZoKrates and our own.
 
-Deterministic: the same files in FOLDER give the same bytes, which a test compares with what is shipped.
+`python -m zk.corpus.build FOLDER > groth16.v1.json` is deterministic: the same files in FOLDER give the same bytes,
+which a test compares with what is shipped.
 """
 
 import json
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zk import backends
+from zk.corpus.committed import add_committed
 from zk.corpus.other_formats import add_other_formats
 from zk.corpus.sheet import ACCEPT, INVALID, MALFORMED, Sheet, edited
 from zk.curve import Fq2, Q, R
@@ -20,16 +22,17 @@ __all__ = ["build"]
 
 
 def build(folder: Path) -> bytes:
-    """The corpus, from a folder with `snarkjs/` and `zokrates/` in it."""
+    """The corpus, from a folder with `external/snarkjs`, `external/zokrates` and `own/commit_and_prove` in it."""
     sheet = Sheet()
-    base = folder / "snarkjs"
+    base = folder / "external" / "snarkjs"
     for name, file in (("vk", "verification_key"), ("proof", "proof"), ("public", "public")):
         sheet.store(name, (base / f"{file}.json").read_bytes())
     _valid(sheet, base)
     _publics(sheet, json.loads((base / "public.json").read_bytes()))
     _proofs(sheet, json.loads((base / "proof.json").read_bytes()), (base / "proof.json").read_bytes())
     _keys(sheet, base)
-    add_other_formats(sheet, folder)
+    add_other_formats(sheet, folder / "external")
+    add_committed(sheet, folder / "own" / "commit_and_prove")
     return sheet.to_json()
 
 

@@ -7,6 +7,20 @@ arkworks, gnark                     compressed bytes                 compressed 
 strict_json, iden3, bulk, named     text, containers, point arrays and error names the readers share
 """
 
-from zk.formats.sniff import Source, load_proof, load_publics, load_verifying_key
+from zk.formats.sniff import (
+    Source,
+    load_any_key,
+    load_committed_proof,
+    load_proof,
+    load_publics,
+    load_verifying_key,
+)
 
-__all__ = ["Source", "load_proof", "load_publics", "load_verifying_key"]
+__all__ = [
+    "Source",
+    "load_any_key",
+    "load_committed_proof",
+    "load_proof",
+    "load_publics",
+    "load_verifying_key",
+]

@@ -2,8 +2,8 @@
 
     1 sizes   2 tau G1   3 tau G2   4 alpha tau G1   5 beta tau G1   6 beta G2   7 contributions   12-15 prepared points
 
-The contributions and the prepared points (Lagrange bases) are not used: who contributed is for snarkjs to verify
-(`snarkjs powersoftau verify`), and bases are computed from the powers, which `Powers.check` can vouch for.
+Who contributed is for snarkjs to verify (`snarkjs powersoftau verify`); that the points are powers, and the prepared ones
+(Lagrange bases of every size) are theirs, `Powers.check` finds out.
 
 Source: iden3/snarkjs 0.7, src/powersoftau_utils.js.
 """
@@ -19,13 +19,14 @@ from zk.field import TWO_ADICITY
 from zk.formats.bulk import g1_bulk, g2, g2_bulk, map_file
 from zk.formats.iden3 import Cursor, read_sections, write_sections
 from zk.limbs import Limbs, g2_array
-from zk.powers import Powers
+from zk.powers import Powers, Prepared
 
 __all__ = ["MAGIC", "decode_powers", "encode_powers"]
 
 MAGIC = b"ptau"
 _VERSION = 1
 _NEEDED = (1, 2, 3, 4, 5, 6, 7)
+_PREPARED = (12, 13, 14, 15)
 
 
 def decode_powers(source: str | os.PathLike[str] | bytes, log_size: int | None = None) -> Powers:
@@ -33,7 +34,7 @@ def decode_powers(source: str | os.PathLike[str] | bytes, log_size: int | None =
 
     Raises: DecodeError for a malformed file; ParameterError when it does not reach `log_size`.
     """
-    sections = read_sections(map_file(source), MAGIC, _VERSION, (*_NEEDED, 12, 13, 14, 15))
+    sections = read_sections(map_file(source), MAGIC, _VERSION, (*_NEEDED, *_PREPARED))
     if missing := [kind for kind in _NEEDED if kind not in sections]:
         raise DecodeError(f"ptau lacks section {missing[0]}")
     header = Cursor(sections[1], "ptau header")
@@ -56,6 +57,7 @@ def decode_powers(source: str | os.PathLike[str] | bytes, log_size: int | None =
 
     full = 1 << power
     count = min(2 * n, 2 * full - 1)
+    prepared = _prepared(sections, power, wanted) if any(kind in sections for kind in _PREPARED) else None
     return Powers(
         wanted,
         g1_bulk(rows(2, 2 * full - 1, count, 64), count, "tau in G1"),
@@ -63,6 +65,28 @@ def decode_powers(source: str | os.PathLike[str] | bytes, log_size: int | None =
         g1_bulk(rows(4, full, n, 64), n, "alpha tau"),
         g1_bulk(rows(5, full, n, 64), n, "beta tau"),
         g2(sections[6], "beta in G2"),
+        prepared,
+    )
+
+
+def _prepared(sections: dict[int, memoryview], power: int, wanted: int) -> Prepared:
+    """The bases for 2^wanted rows: section 12 holds those of 2^0 to 2^(power + 1), the others to 2^power."""
+    if missing := [kind for kind in _PREPARED if kind not in sections]:
+        raise DecodeError(f"ptau lacks section {missing[0]}")
+
+    def basis(kind: int, top: int, log_size: int, width: int) -> memoryview:
+        if len(sections[kind]) != ((2 << top) - 1) * width:
+            raise DecodeError(f"ptau section {kind}: {len(sections[kind])} bytes are not bases up to 2^{top}")
+        start = ((1 << log_size) - 1) * width
+        return sections[kind][start : start + (width << log_size)]
+
+    n = 1 << wanted
+    return Prepared(
+        g1_bulk(basis(12, power + 1, wanted, 64), n, "prepared tau in G1"),
+        g2_bulk(basis(13, power, wanted, 128), n, "prepared tau in G2"),
+        g1_bulk(basis(14, power, wanted, 64), n, "prepared alpha tau"),
+        g1_bulk(basis(15, power, wanted, 64), n, "prepared beta tau"),
+        g1_bulk(basis(12, power + 1, wanted + 1, 64), 2 * n, "prepared tau in G1, double size"),
     )
 
 

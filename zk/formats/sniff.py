@@ -10,11 +10,19 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from mpc.errors import DecodeError
-from zk.formats import arkworks, evm, gnark, snarkjs, zkey, zokrates
+from zk.commit_prove import CommittedProof, VerifierKey
+from zk.formats import arkworks, committed, evm, gnark, snarkjs, zkey, zokrates
 from zk.formats.strict_json import parse
 from zk.groth16 import Proof, VerifyingKey
 
-__all__ = ["Source", "load_proof", "load_publics", "load_verifying_key"]
+__all__ = [
+    "Source",
+    "load_any_key",
+    "load_committed_proof",
+    "load_proof",
+    "load_publics",
+    "load_verifying_key",
+]
 
 Source: TypeAlias = str | os.PathLike[str] | bytes
 T = TypeVar("T")
@@ -78,6 +86,26 @@ def load_verifying_key(source: Source) -> VerifyingKey:
         return zokrates.verifying_key_of(document) if from_zokrates else snarkjs.verifying_key_of(document)
     decoders = {"arkworks": arkworks.decode_verifying_key, "gnark": gnark.decode_verifying_key}
     return _only_one(data, decoders, "verification key")
+
+
+def load_any_key(source: Source) -> VerifyingKey | VerifierKey:
+    """As `load_verifying_key`, or the key of a commit-and-prove statement.
+
+    Raises: DecodeError for a file that cannot be read, is malformed, or holds an unsound key.
+    """
+    if isinstance(source, bytes) or not zkey.is_zkey(source):
+        data = _read(source)
+        if _is_text(data) and isinstance(document := parse(data), dict) and "format" in document:
+            return committed.verifier_key_of(document)
+    return load_verifying_key(source)
+
+
+def load_committed_proof(source: Source) -> CommittedProof:
+    """The proof of a commit-and-prove statement.
+
+    Raises: DecodeError for a file that cannot be read or is not one proof.
+    """
+    return committed.decode_proof(_read(source))
 
 
 def load_proof(source: Source) -> Proof:

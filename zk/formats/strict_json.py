@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from mpc.errors import DecodeError
+from mpc.json_text import bound_nesting
 
-__all__ = ["decimal", "fields", "hexadecimal", "items", "parse"]
+__all__ = ["decimal", "fields", "hex_bytes", "hexadecimal", "items", "parse"]
 
 MAX_BYTES = 64 * 2**20
 MAX_DECIMAL_DIGITS = 77
 _DECIMAL = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 _HEXADECIMAL = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
+_HEX_DIGITS = set("0123456789abcdef")
 _SMALL_INT = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 
 
@@ -49,6 +51,7 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
     """
     if len(data) > max_bytes:
         raise DecodeError(f"{len(data)} bytes of JSON, at most {max_bytes} are read")
+    bound_nesting(data)
     try:
         text = bytes(data).decode("utf-8")
         return json.loads(
@@ -56,8 +59,6 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
         )
     except DecodeError:
         raise
-    except RecursionError:
-        raise DecodeError("JSON nested too deeply") from None
     except ValueError as error:
         raise DecodeError(f"not JSON: {error}") from None
 
@@ -87,6 +88,19 @@ def hexadecimal(value: object, modulus: int, what: str) -> int:
     if not _HEXADECIMAL.fullmatch(value):
         raise DecodeError(f"{what} is not 0x and 64 lower-case hexadecimal digits: {value[:32]!r}")
     return _below(int(value, 16), modulus, what)
+
+
+def hex_bytes(value: object, what: str, size: int) -> bytes:
+    """The `size` bytes that lower-case hexadecimal text spells.
+
+    Raises: DecodeError for anything else.
+
+    >>> hex_bytes("0aff", "x", 2)
+    b'\\n\\xff'
+    """
+    if not isinstance(value, str) or len(value) != 2 * size or not set(value) <= _HEX_DIGITS:
+        raise DecodeError(f"{what} must be {2 * size} lower-case hexadecimal digits")
+    return bytes.fromhex(value)
 
 
 def _below(number: int, modulus: int, what: str) -> int:

@@ -8,9 +8,9 @@ from zk.r1cs import R1CS
 __all__ = ["Cost", "estimate"]
 
 # seconds, from benchmarks/bench_zk.py on two cores with mcl; a laptop is within a factor of two
-_PROVE_PER_SLOT = 25e-6
-_PROVE_FIXED = 0.03
-_VERIFY = 2e-3
+_PROVE_PER_SLOT = 16e-6
+_PROVE_FIXED = 0.01
+_VERIFY = 1.5e-3
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,8 +257,11 @@ class NormBound(AdditiveUpdates):
 
         Raises: ProofRejected if it does not verify; DecodeError for malformed bytes.
         """
-        for publics, part in self._claims(vk, proof, l2_bound_sq, context, backend):
-            commit_prove.verify(vk, publics, part, backend=backend)
+        claims = self._claims(vk, proof, l2_bound_sq, context, backend)
+        if len(claims) == 1:
+            commit_prove.verify(vk, *claims[0], backend=backend)
+        else:
+            commit_prove.verify_batch(vk, claims, backend=backend)
 
     def is_valid(
         self,
