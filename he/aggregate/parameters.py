@@ -66,18 +66,19 @@ class Parameters:
             raise ParameterError(
                 f"a quorum of {self.quorum} is not between {threshold.needed} and {threshold.parties} members"
             )
-        if not self.committee:
-            members = range(clients[-1] + 1, clients[-1] + threshold.parties + 1)
-            object.__setattr__(self, "committee", tuple(members))
-        parties = self.committee
-        if len(parties) != threshold.parties or list(parties) != sorted(set(parties) - {0, *clients}):
-            raise ParameterError(
-                f"the committee is {threshold.parties} increasing parties that are not clients"
-            )
         if 2 * self.quorum <= threshold.parties:
             # two disjoint groups of honest members could each confirm and decrypt a list of their own
             raise ParameterError(
                 f"a quorum of {self.quorum} is not a majority of {threshold.parties} members"
+            )
+        if not self.committee:
+            members = range(clients[-1] + 1, clients[-1] + threshold.parties + 1)
+            object.__setattr__(self, "committee", tuple(members))
+        parties = self.committee
+        increasing = list(parties) == sorted(set(parties) - set(clients))
+        if len(parties) != threshold.parties or not increasing or not 0 < parties[0] <= parties[-1] < 1 << 32:
+            raise ParameterError(
+                f"the committee is {threshold.parties} increasing parties that are not clients"
             )
         bits = self.key.public.bits
         for name, bound in (("packing", self.bound), ("field_packing", self.field - 1)):

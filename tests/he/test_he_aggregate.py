@@ -494,6 +494,12 @@ def test_records_and_parameters_have_one_spelling(setting: Setting) -> None:
         {"field": 2},
         {"quorum": 2},
         {"quorum": 6},
+        {"committee": (8, 9, 10, 11)},
+        {"committee": (7, 8, 9, 10, 11)},
+        {"committee": (9, 8, 10, 11, 12)},
+        {"committee": (0, 8, 9, 10, 11)},
+        {"committee": (-1, 8, 9, 10, 11)},
+        {"committee": (8, 9, 10, 11, 2**32)},
         {"field": 2**2000 + 1},
     ],
 )
