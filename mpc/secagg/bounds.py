@@ -14,17 +14,22 @@ Ratio = tuple[int, int]
 """A probability as numerator and denominator: floats would underflow exactly where it matters."""
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def hypergeometric_tail(others: int, marked: int, degree: int, at_least: int) -> Ratio:
     """P[at least `at_least` of `degree` draws without replacement from `others` are marked].
 
     >>> hypergeometric_tail(4, 2, 2, 2)
     (1, 6)
     """
-    low, high = max(at_least, degree - (others - marked), 0), min(degree, marked)
-    return sum(comb(marked, j) * comb(others - marked, degree - j) for j in range(low, high + 1)), comb(
-        others, degree
-    )
+    unmarked = others - marked
+    low, high = max(at_least, degree - unmarked, 0), min(degree, marked)
+    total = 0
+    term = comb(marked, low) * comb(unmarked, degree - low) if low <= high else 0
+    for j in range(low, high + 1):
+        total += term
+        # the next term from this one, exactly: comb(marked, j + 1) * comb(unmarked, degree - j - 1)
+        term = term * (marked - j) * (degree - j) // ((j + 1) * (unmarked - degree + j + 1))
+    return total, comb(others, degree)
 
 
 def bits_of(probability: Ratio, events: int = 1) -> float:

@@ -134,11 +134,16 @@ def parameters(
         n, bad, gone, security_bits, correctness_bits
     ) or _complete(n, bad, gone)
     least = min_clients if min_clients is not None else max(2, min(tolerated + 2, n - gone))
-    quorum = (n + tolerated) // 2 + 1
+    wanted = (n + tolerated) // 2 + 1
+    quorum = min(wanted, n - gone)
+    agreement = (
+        f"with at most {tolerated} corrupt, two different lists cannot both find that many"
+        if quorum == wanted
+        else "as many as survive, which A LYING SERVER can find for two different lists"
+    )
     reasons.append(
         f"A sum is revealed over at least {least} clients, and only after {quorum} signed the same list of "
-        f"survivors: "
-        f"with at most {tolerated} corrupt, two different lists cannot both find that many."
+        f"survivors: {agreement}."
     )
     return Parameters(
         clients=members,
@@ -150,7 +155,7 @@ def parameters(
         field=field,
         session=session,
         min_clients=least,
-        quorum=min(quorum, n - gone),
+        quorum=quorum,
         justification="\n".join(reasons),
     )
 
