@@ -88,7 +88,7 @@ def test_missing_files_and_missing_options() -> None:
 
 
 def test_corpus_passes_and_a_careless_program_fails_it() -> None:
-    code, text = run("--corpus")
+    code, text = run("--corpus", "--format", "zokrates")
     assert code == 0 and "FAIL" not in text
     code, text = run("--corpus", "--format", "zokrates", "--command", "true {vk} {proof}")
     assert code == 1 and "FAIL zokrates_input_plus_r: accepted" in text

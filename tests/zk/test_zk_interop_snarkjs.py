@@ -118,3 +118,27 @@ def _files(case: Case, folder: Path) -> list[Path]:
     for name, body in bodies.items():
         (folder / f"{name}.json").write_bytes(body)
     return [folder / f"{name}.json" for name in bodies]
+
+
+@pytest.mark.solc
+def test_calldata_in_the_contract_snarkjs_writes(snarkjs: Program, solc: Program, tmp_path: Path) -> None:
+    """Our bytes, selector included, called on snarkjs's Solidity verifier in an EVM: true, and false when changed."""
+    pyrevm = pytest.importorskip("pyrevm")
+    source = tmp_path / "verifier.sol"
+    assert snarkjs("zkey", "export", "solidityverifier", VECTORS / "fx.zkey", source).returncode == 0
+    done = solc("--bin", "--optimize", "--base-path", tmp_path, "-o", tmp_path / "out", source)
+    (binary,) = (tmp_path / "out").glob("*Groth16Verifier.bin")
+    assert done.returncode == 0, done.stderr
+    evm_machine = pyrevm.EVM()
+    owner = "0x" + "11" * 20
+    evm_machine.set_balance(owner, 10**18)
+    contract = evm_machine.deploy(owner, bytes.fromhex(binary.read_text()))
+    key = read_proving_key(VECTORS / "fx.zkey")
+    proof, publics = circom_files.prove(key, decode_witness(VECTORS / "fx.wtns"), stream(b"evm"))
+
+    def answer(inputs: list[int]) -> int:
+        data = evm.encode_calldata(proof, inputs, call=True)
+        return int.from_bytes(evm_machine.message_call(owner, contract, calldata=data), "big")
+
+    assert answer(publics) == 1
+    assert answer([*publics[:-1], publics[-1] + 1]) == 0
