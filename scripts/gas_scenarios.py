@@ -104,7 +104,9 @@ def _rounds(bench: Bench, clients: Sequence[Client], size: str) -> None:
     plan = keccak256(b"plan " + size.encode())
     _register(bench, plan, clients, rounds=3, label=f"PlanRegistry.register / {size}")
     members = [(c.address, c.member.identity, c.samples) for c in clients]
-    bench.send(f"Membership.publishMembers / {size}", COORDINATOR, "Membership", "publishMembers", plan, members)
+    bench.send(
+        f"Membership.publishMembers / {size}", COORDINATOR, "Membership", "publishMembers", plan, members
+    )
     leaves = [update_leaf(_update(plan, 0, c)) for c in clients]
     root = f"a round's updates: one root / {size}"
     tree = _commit(bench, plan, 0, leaves, root)
@@ -114,7 +116,11 @@ def _rounds(bench: Bench, clients: Sequence[Client], size: str) -> None:
     _record(bench, plan, 0, clients, f"Rounds.recordAggregate / {size}")
     both = bench.table[root] + bench.table[f"Rounds.recordAggregate / {size}"]
     bench.table[f"a whole round: root and record / {size}"] = both
-    chosen = {"": 0, ", first leaves": 1, ", beyond leaf 128": 200} if len(clients) > 256 else {"": len(clients) // 2}
+    chosen = (
+        {"": 0, ", first leaves": 1, ", beyond leaf 128": 200}
+        if len(clients) > 256
+        else {"": len(clients) // 2}
+    )
     for what, index in chosen.items():
         _claim(bench, plan, clients, tree, index, f"Rewards.claim / {size}{what}")
     one = _self_commit(bench, plan, clients[0])
@@ -144,7 +150,9 @@ def _proofs(bench: Bench) -> None:
     plain = PlainProof.make()
     key = _deploy_key(bench, plain.key, "deploy / key of 3 inputs")
     words = [int.from_bytes(plain.proof[i : i + 32], "big") for i in range(0, 256, 32)]
-    bench.send("Groth16Verifier.verify / 3 inputs", STRANGER, "Groth16Verifier", "verify", key, words, plain.publics)
+    bench.send(
+        "Groth16Verifier.verify / 3 inputs", STRANGER, "Groth16Verifier", "verify", key, words, plain.publics
+    )
     for commitments in (1, 2):
         for unit_gamma in (False, True):
             made = PlainProof.make(commitments=commitments, unit_gamma=unit_gamma)
@@ -180,7 +188,13 @@ def _disputes(bench: Bench, clients: Sequence[Client]) -> None:
     evidence = (
         _leaf(cheat), path.index, path.siblings, sign_update(clients[0].signer, domain, cheat), commitment, proof, 0, key,
     )  # fmt: skip
-    _challenge(bench, "challengeProof", evidence, "Disputes.challengeProof / one commitment", seal="Disputes.sealEvidence")
+    _challenge(
+        bench,
+        "challengeProof",
+        evidence,
+        "Disputes.challengeProof / one commitment",
+        seal="Disputes.sealEvidence",
+    )
 
     one, two = (replace(_update(plans[1], 0, clients[0]), digest=keccak256(b"%d" % i)) for i in range(2))
     signatures = [sign_update(clients[0].signer, domain, u) for u in (one, two)]
@@ -219,14 +233,26 @@ def _sum_dispute(bench: Bench, clients: Sequence[Client]) -> None:
     aggregate = _aggregate(clients)
     _record(bench, plan, 0, clients)
     opened = [(c.address, c.samples, keccak256(proof), commitment) for c in clients]
-    _challenge(bench, "challengeSum", (plan, 0, aggregate, opened), f"Disputes.challengeSum / {len(clients)} clients", bond=0)
+    _challenge(
+        bench,
+        "challengeSum",
+        (plan, 0, aggregate, opened),
+        f"Disputes.challengeSum / {len(clients)} clients",
+        bond=0,
+    )
 
 
 def _stakes(bench: Bench, clients: Sequence[Client]) -> None:
     """Members and validators with stakes."""
     plan = keccak256(b"stakes")
     _register(
-        bench, plan, clients, member_stake=10**18, unbonding_seconds=100_000, coordinator_stake=10**18, rounds=1
+        bench,
+        plan,
+        clients,
+        member_stake=10**18,
+        unbonding_seconds=100_000,
+        coordinator_stake=10**18,
+        rounds=1,
     )
     node = bench.node
     _join(bench, plan, clients, clients[0], "Membership.joinListed")
@@ -259,7 +285,18 @@ def _services(bench: Bench, clients: Sequence[Client]) -> None:
     plan = keccak256(b"services")
     _register(bench, plan, clients)
     ask: Callable[[str, int], Any] = lambda label, deadline: bench.send(  # noqa: E731
-        label, STRANGER, "Inference", "request", plan, COORDINATOR, DIGEST, DIGEST, NOTHING, deadline, CID, value=10**15
+        label,
+        STRANGER,
+        "Inference",
+        "request",
+        plan,
+        COORDINATOR,
+        DIGEST,
+        DIGEST,
+        NOTHING,
+        deadline,
+        CID,
+        value=10**15,
     )
     now = int(bench.node.request("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
     ask("Inference.request", now + 1000)
@@ -294,7 +331,15 @@ def _register(bench: Bench, plan: bytes, clients: Sequence[Client], label: str =
     wanted = Terms(**(fixed | {"round_seconds": 1000} | terms))
     names = artifact("PlanRegistry").interface.components("register", 1)
     bench.send(
-        label, COORDINATOR, "PlanRegistry", "register", plan, wanted.to_tuple(names), CID, CID, value=wanted.deposit
+        label,
+        COORDINATOR,
+        "PlanRegistry",
+        "register",
+        plan,
+        wanted.to_tuple(names),
+        CID,
+        CID,
+        value=wanted.deposit,
     )
 
 
@@ -316,7 +361,9 @@ def _join(bench: Bench, plan: bytes, clients: Sequence[Client], client: Client, 
 
 def _commit(bench: Bench, plan: bytes, number: int, leaves: Sequence[bytes], label: str = "") -> MerkleTree:
     tree = MerkleTree(leaves)
-    bench.send(label, COORDINATOR, "Rounds", "commitRound", plan, number, tree.root, len(leaves), 0x70, DIGEST)
+    bench.send(
+        label, COORDINATOR, "Rounds", "commitRound", plan, number, tree.root, len(leaves), 0x70, DIGEST
+    )
     return tree
 
 
@@ -344,7 +391,9 @@ def _claim(
 def _self_commit(bench: Bench, plan: bytes, client: Client, number: int = 1) -> int:
     bench.node.fund(client.address)
     update = _update(plan, number, client)
-    receipt = bench.send("", client.address, "Rounds", "commitSelf", plan, number, update.samples, update.digest, CID)
+    receipt = bench.send(
+        "", client.address, "Rounds", "commitSelf", plan, number, update.samples, update.digest, CID
+    )
     return int(receipt["gasUsed"], 16)
 
 

@@ -48,7 +48,9 @@ def compare(measured: dict[str, int], snapshot: dict[str, int]) -> list[str]:
         if gas > GOALS.get(name, gas):
             complaints.append(f"{name}: {gas} gas, the goal is {GOALS[name]}")
     complaints += [f"{name}: in the snapshot, but not measured" for name in snapshot if name not in measured]
-    complaints += [f"{name}: a goal for something that is not measured" for name in GOALS if name not in measured]
+    complaints += [
+        f"{name}: a goal for something that is not measured" for name in GOALS if name not in measured
+    ]
     return complaints
 
 
