@@ -66,6 +66,10 @@ class CommitmentKey:
     eta: G1
     sigma_g2: G2
 
+    def __post_init__(self) -> None:
+        # digests and prepared forms are remembered
+        self.bases.setflags(write=False)
+
 
 @dataclass(frozen=True, eq=False)
 class VerifierKey:
