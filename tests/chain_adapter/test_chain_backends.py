@@ -132,7 +132,7 @@ def test_a_censored_client_commits_itself_and_a_silent_coordinator_loses_the_pla
 
 
 def test_a_plan_of_many_clients_claims_across_bitmap_words(deployment: Deployment) -> None:
-    updates = [Update(PLAN, 0, f"0x{i + 1:040x}", 1, i.to_bytes(32, "big")) for i in range(300)]
+    updates = [Update(PLAN, 0, f"0x{i + 10**20:040x}", 1, i.to_bytes(32, "big")) for i in range(300)]
     tree = MerkleTree([update_leaf(u) for u in updates])
     deployment.register_plan(
         PLAN, plan_cid=cid_of(b"plan"), key_hash=bytes(32), members=MEMBERS, rounds=1, min_clients=2,
