@@ -11,7 +11,7 @@ from eth_account import Account
 from chain_adapter import Chain, MerkleTree, TransactionReverted, Update, cid_of, update_leaf
 from chain_adapter.deployment import Deployment
 from chain_adapter.eip712 import sign_update, verify_update
-from chain_adapter.errors import NotEnoughCoins, RpcError
+from chain_adapter.errors import ChainError, NotEnoughCoins, RpcError
 from chain_adapter.events import Event
 from chain_adapter.interface import artifact
 from chain_adapter.receipts import integer
@@ -45,6 +45,13 @@ def test_a_round_pays_and_tells_the_same_on_every_ledger(deployment: Deployment,
     there = reference.deploy(COORDINATOR)
     run_round(there)
     assert [told(e) for e in deployment.events()] == [told(e) for e in there.events()]
+
+
+def test_the_chain_alone_names_the_members(deployment: Deployment, backend: Backend) -> None:
+    run_round(deployment)
+    assert backend.open().attach(deployment.manifest()).members(PLAN) == tuple(MEMBERS)
+    with pytest.raises(ChainError, match="not put on the chain"):
+        deployment.members(bytes(32))
 
 
 def test_asked_twice_sent_once_with_and_without_an_outbox(deployment: Deployment, backend: Backend) -> None:
@@ -125,7 +132,7 @@ def test_a_censored_client_commits_itself_and_a_silent_coordinator_loses_the_pla
 
 
 def test_a_plan_of_many_clients_claims_across_bitmap_words(deployment: Deployment) -> None:
-    updates = [Update(PLAN, 0, f"0x{i + 1:040x}", 1, i.to_bytes(32, "big")) for i in range(300)]
+    updates = [Update(PLAN, 0, f"0x{i + 10**20:040x}", 1, i.to_bytes(32, "big")) for i in range(300)]
     tree = MerkleTree([update_leaf(u) for u in updates])
     deployment.register_plan(
         PLAN, plan_cid=cid_of(b"plan"), key_hash=bytes(32), members=MEMBERS, rounds=1, min_clients=2,
