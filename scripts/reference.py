@@ -18,7 +18,9 @@ def modules(package: str) -> list[ModuleType]:
     """Every public module of a package, the package itself first."""
     root = importlib.import_module(package)
     names = [info.name for info in pkgutil.walk_packages(root.__path__, f"{package}.")]
-    public = [name for name in names if name not in SKIPPED and not any(p.startswith("_") for p in name.split("."))]
+    public = [
+        name for name in names if name not in SKIPPED and not any(p.startswith("_") for p in name.split("."))
+    ]
     return [root, *(importlib.import_module(name) for name in sorted(public))]
 
 
@@ -59,7 +61,10 @@ def page(package: str) -> str:
         own = []
         for name in getattr(module, "__all__", ()):
             thing = getattr(module, name, None)
-            if not isinstance(thing, ModuleType) and getattr(thing, "__module__", module.__name__) == module.__name__:
+            if (
+                not isinstance(thing, ModuleType)
+                and getattr(thing, "__module__", module.__name__) == module.__name__
+            ):
                 own.append(described(name, thing))
         if own or module.__name__ == package:
             parts += [f"## `{module.__name__}`\n\n{text(module)}", *own]
