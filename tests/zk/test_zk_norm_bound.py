@@ -237,6 +237,28 @@ def test_keys_of_another_circuit_are_refused(tmp_path: Path, keys: Keys) -> None
         keycache.load_or_create(other, tmp_path)
 
 
+def test_machine_integers_do_not_wrap_in_sizes(keys: Keys, stream: Stream) -> None:
+    wide = NormBound(dim=np.int64(650), bits=np.int64(64))  # type: ignore[arg-type]
+    assert wide.max_norm_sq == 650 * (2**63 - 1) ** 2
+    assert wide == NormBound(dim=650, bits=64)
+    with pytest.raises(WitnessError, match="is an int"):
+        bound = np.int64(10**6)
+        SMALL.prove(keys.pk, update(SMALL), l2_bound_sq=bound, context=b"", randomness=stream)  # type: ignore[arg-type]
+
+
+def test_entries_of_64_bits(stream: Stream) -> None:
+    statement = NormBound(dim=2, bits=64, lookup=False)
+    keys = statement.setup(stream, unsafe_single_party=True)
+    values = np.array([2**63 - 1, -(2**63 - 1)], dtype=np.int64)
+    proof, _ = statement.prove(
+        keys.pk, values, l2_bound_sq=statement.max_norm_sq, context=b"", randomness=stream
+    )
+    statement.verify(keys.vk, proof, l2_bound_sq=statement.max_norm_sq, context=b"")
+    with pytest.raises(WitnessError, match="largest magnitude"):
+        least = np.array([-(2**63), 0], dtype=np.int64)
+        statement.prove(keys.pk, least, l2_bound_sq=2**130, context=b"", randomness=stream)
+
+
 def test_sizes_that_make_no_sense() -> None:
     for bad in (dict(dim=0, bits=8), dict(dim=4, bits=1), dict(dim=4, bits=8, linf_bound=128)):
         with pytest.raises(ParameterError):

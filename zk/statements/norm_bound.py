@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,9 @@ class NormBound(AdditiveUpdates):
     linf_bound: int | None = None
 
     def __post_init__(self) -> None:
+        # sizes of numpy arrays may be machine integers, whose squares would wrap
+        object.__setattr__(self, "dim", index(self.dim))
+        object.__setattr__(self, "bits", index(self.bits))
         if not 1 <= self.dim <= 1 << 28:
             raise ParameterError(f"an update has 1 to 2^28 entries, not {self.dim}")
         if not 2 <= self.bits <= 64:
@@ -194,6 +198,8 @@ class NormBound(AdditiveUpdates):
     def _check_values(self, values: NDArray[np.int64], l2_bound_sq: int) -> None:
         if np.shape(values) != (self.dim,) or np.asarray(values).dtype.kind not in "iu":
             raise WitnessError(f"an update is an array of {self.dim} integers")
+        if type(l2_bound_sq) is not int:
+            raise WitnessError(f"a squared bound is an int, got {l2_bound_sq!r}")
         exact = [int(v) for v in values]
         largest, norm = max(map(abs, exact)), sum(v * v for v in exact)
         if largest > self.limit:
