@@ -75,6 +75,7 @@ class Vectors:
     def setup(self, exponent: str | int) -> None:
         self.public, self.private = keys(3072, exponent)
         self.vector = he.encrypt(self.private, CODEC, update())
+        self.data = self.vector.to_bytes()
         self.single = he.encrypt_integers(
             self.private, np.arange(-392, 392), bound=400, slots=1, headroom_bits=27
         )
@@ -94,8 +95,6 @@ class Vectors:
 
     def time_receive(self, exponent: str | int) -> None:
         he.EncryptedVector.from_bytes(self.data, self.public, codec=CODEC)
-
-    time_receive.setup = lambda self, exponent: setattr(self, "data", self.vector.to_bytes())  # type: ignore[attr-defined]
 
     def time_dot_784(self, exponent: str | int) -> None:
         self.single @ self.weights
@@ -128,10 +127,12 @@ class Threshold:
             3, 5, min_contributions=3, bits=2048, stream=Stream(bytes(32), b"bench")
         )
         self.vector = he.encrypt(self.key.public, CODEC, update()[:7850])
-        self.parts = [he.partial_decrypt(share, self.vector.ciphertexts) for share in self.shares[:3]]
+        self.parts = [
+            he.partial_decrypt(share, self.vector.ciphertexts, contributions=3) for share in self.shares[:3]
+        ]
 
     def time_partial_decryption(self) -> None:
-        he.partial_decrypt(self.shares[0], self.vector.ciphertexts)
+        he.partial_decrypt(self.shares[0], self.vector.ciphertexts, contributions=3)
 
     def time_combine(self) -> None:
         he.combine(self.key, self.vector.ciphertexts, self.parts)
@@ -181,6 +182,24 @@ class Ratios:
         plain = [int(m) for m in he.Decryptor(private).decrypt(vector.ciphertexts)]
         peer = cpu_seconds(lambda: [theirs.encrypt(m) for m in plain])
         return peer / cpu_seconds(lambda: he.encrypt(public, CODEC, update()[:1270]))
+
+    def track_add_over_phe_with_the_same_packing(self) -> float:
+        _, private = keys(3072, "half")
+        theirs, _ = phe_keys(3072, private)
+        vector = he.encrypt(private, CODEC, update()[:12_700])
+        import phe
+
+        terms = [phe.EncryptedNumber(theirs, int(c), 0) for c in vector.ciphertexts]
+        peer = cpu_seconds(lambda: [a + a for a in terms], 7)
+        return peer / cpu_seconds(lambda: he.sum_vectors([vector, vector]), 7)
+
+    def track_decrypt_over_phe_with_the_same_packing(self) -> float:
+        """Below one: here decryption runs in constant time, and checks itself."""
+        _, private = keys(3072, "half")
+        _, secret = phe_keys(3072, private)
+        vector = he.encrypt(private, CODEC, update()[:12_700])
+        peer = cpu_seconds(lambda: [secret.raw_decrypt(int(c)) for c in vector.ciphertexts])
+        return peer / cpu_seconds(lambda: vector.decrypt(private, threads=1))
 
     def track_add_100_over_phe(self) -> float:
         return self._add_over_phe(cpu_seconds, None)

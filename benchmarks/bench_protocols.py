@@ -18,6 +18,7 @@ from mpc.ot import Receiver, Sender, transferred
 from mpc.prg import Stream
 from mpc.protocols import (
     SealingKey,
+    aggregate_shares,
     inner_product,
     matrix_product,
     median,
@@ -25,6 +26,8 @@ from mpc.protocols import (
     product,
     relay,
     reveal_less_than,
+    rows_within,
+    share_update,
     squared_norm,
     through_relay,
     trimmed_mean,
@@ -57,6 +60,12 @@ def ordered(estimate: Callable[..., Protocol[Any]], *arguments: int) -> Callable
     return body
 
 
+def screened(engine: Engine) -> Protocol[Any]:
+    rows = np.stack([vector(i, 100) for i in range(10)])
+    shares = (yield from engine.inputs(as_words(rows) if engine.me == 1 else None, {1: rows.shape}))[1]
+    return (yield from rows_within(engine, shares, 2**15, 2**35))
+
+
 def two(values: dict[int, Any], engine: Engine) -> dict[int, Any]:
     return {engine.me: values[engine.me]} if engine.me in values else {}
 
@@ -71,6 +80,7 @@ BODIES: dict[str, Callable[[Engine], Protocol[Any]]] = {
     "less than, 1000 of 64 bits": lambda e: reveal_less_than(e, VECTORS.get(e.me), (1, 2), D),
     "median, 9 x 100 of 18 bits": ordered(median),
     "trimmed mean, 9 x 100 of 18 bits": ordered(trimmed_mean, 2),
+    "screening, 10 x 100": screened,
 }
 ENGINES = ["replicated", "dealer, 2 parties", "dealer, 3 parties", "transfer, 2 parties"]
 
@@ -166,6 +176,23 @@ def client_aided_norm() -> RunResult:
     return run_local({9: client(), **{me: server(me) for me in servers}}, raise_errors=True)
 
 
+def three_servers() -> RunResult:
+    servers, clients = (1, 2, 3), tuple(range(11, 21))
+    parties: dict[int, Protocol[Any]] = {c: share_update(servers, vector(c), stream("c", c)) for c in clients}
+    for me in servers:
+        parties[me] = aggregate_shares(
+            me,
+            servers,
+            clients,
+            D,
+            limit=2**15,
+            bound_squared=D * 2**30,
+            min_clients=3,
+            randomness=stream("s", me),
+        )
+    return run_local(parties, raise_errors=True)
+
+
 def sum_of_ten() -> RunResult:
     parties = tuple(range(1, 11))
     return run_local(
@@ -178,6 +205,7 @@ SPECIAL: dict[str, Callable[[], RunResult]] = {
     "authenticated inner product, d = 1000": authenticated_inner_product,
     "client-aided squared norm, d = 1000": client_aided_norm,
     "private sum of ten": sum_of_ten,
+    "ten updates of 1000 screened and added by three servers": three_servers,
 }
 
 

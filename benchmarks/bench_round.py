@@ -14,6 +14,7 @@ from fl.federation import Federation
 from fl.plan import load_terms
 from fl.progress import RunDisplay
 from fl.rundir import RunDirectory
+from fl.session import open_session
 
 CLIENTS = 20
 
@@ -26,7 +27,7 @@ def round_of(aggregation: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         directory = RunDirectory(Path(folder))
         directory.create()
-        with Federation.gather(terms, {}, 0.0, None).open(directory, "embedded", display) as session:
+        with open_session(Federation.gather(terms, {}, 0.0, None), directory, "embedded", display) as session:
             session.play_round(0, display)
             return session.play_round(1, display)
 
@@ -60,7 +61,9 @@ class WholeRound:
         directory = RunDirectory(Path(self.folder.name))
         directory.create()
         terms = load_terms("digits", {"clients": CLIENTS, "rounds": 100})
-        self.opened = Federation.gather(terms, {}, 0.0, None).open(directory, "embedded", self.display)
+        self.opened = open_session(
+            Federation.gather(terms, {}, 0.0, None), directory, "embedded", self.display
+        )
         self.session = self.opened.__enter__()
         self.session.play_round(0, self.display)
         self.next = 1

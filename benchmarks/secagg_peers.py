@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -67,14 +67,14 @@ class Ours:
         return client(i, self.params, self.keys[i], self.identities, self.row, blindings, randomness=stream)
 
     def _replay(self, me: int, party: Any) -> float:
-        start = perf_counter()
+        start = process_time()
         next(party)
         for inbox in self.inboxes[me]:
             try:
                 party.send(inbox)
             except StopIteration:
                 break
-        return perf_counter() - start
+        return process_time() - start
 
     def client_seconds(self) -> float:
         """All that client 1 computes."""
@@ -117,11 +117,11 @@ class Flower:
     def client_seconds(self, dead: int) -> float:
         """One client's four stages."""
         key, me = self.key, self.states[1]
-        start = perf_counter()
+        start = process_time()
         self.published[1] = self.mod._setup(me, dict(self.config))
         keys = {str(i): (p[key.PUBLIC_KEY_1], p[key.PUBLIC_KEY_2]) for i, p in self.published.items()}
         dealt = self.mod._share_keys(me, keys)
-        spent = perf_counter() - start
+        spent = process_time() - start
         # what the neighbours would have sent: shares as long, under the same pairwise keys
         others = self.nodes[1:]
         shares = me.rd_seed_share_dict[1], me.sk1_share_dict[1]
@@ -129,13 +129,13 @@ class Flower:
             self.symmetric.encrypt(me.ss2_dict[i], self.utils.share_keys_plaintext_concat(i, 1, *shares))
             for i in others
         ]
-        start = perf_counter()
+        start = process_time()
         update = self.common.ndarrays_to_parameters([self.update])
         inbox = {key.CIPHERTEXT_LIST: ciphertexts, key.SOURCE_LIST: others}
         masked = self.mod._collect_masked_vectors(me, inbox, 500, update)
         alive, gone = self.nodes[: len(self.nodes) - dead], self.nodes[len(self.nodes) - dead :]
         self.mod._unmask(me, {key.ACTIVE_NODE_ID_LIST: alive, key.DEAD_NODE_ID_LIST: gone})
-        spent += perf_counter() - start
+        spent += process_time() - start
         self.upload_bytes = sum(map(len, masked[key.MASKED_PARAMETERS])) + sum(
             map(len, dealt[key.CIPHERTEXT_LIST])
         )
@@ -165,9 +165,9 @@ class Flower:
         def each(operation: Callable[[], object]) -> float:
             times = []
             for _ in range(sample):
-                start = perf_counter()
+                start = process_time()
                 operation()
-                times.append(perf_counter() - start)
+                times.append(process_time() - start)
             return float(np.median(times))
 
         alive = clients - dead

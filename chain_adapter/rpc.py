@@ -6,7 +6,6 @@ cannot be worked with).
 """
 
 import ast
-import json
 import re
 import threading
 import time
@@ -17,7 +16,8 @@ from urllib.parse import urlsplit
 from chain_adapter._extras import require
 from chain_adapter.embedded.rpc import EmbeddedRpc, Fault
 from chain_adapter.errors import ChainUnreachable, RpcError
-from mpc.errors import ParameterError
+from mpc.errors import DecodeError, ParameterError
+from mpc.json_text import read_json
 
 __all__ = ["HttpRpc", "LocalRpc", "ProviderRpc", "Rpc"]
 
@@ -94,7 +94,8 @@ class HttpRpc:
             with answer:
                 content = self._read(answer, method)
         except self._transport_errors as error:
-            raise ChainUnreachable(f"the node at {self.name} does not answer ({_reason(error)})") from error
+            # not chained: the transport's own message repeats the whole URL, access key and all
+            raise ChainUnreachable(f"the node at {self.name} does not answer ({_reason(error)})") from None
         return self._result(method, identity, answer.status_code, content)
 
     def _session(self) -> Any:
@@ -118,8 +119,8 @@ class HttpRpc:
 
     def _result(self, method: str, identity: int, status: int, content: bytes) -> Any:
         try:
-            answer = json.loads(content)
-        except ValueError as error:
+            answer = read_json(content, max_bytes=LARGEST_ANSWER)
+        except DecodeError as error:
             raise ChainUnreachable(
                 f"{self.name} answers with HTTP {status} and no JSON: it is not a node"
             ) from error

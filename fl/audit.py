@@ -11,7 +11,6 @@
 Not checked, because ledger and store do not hold it: accuracy (needs the data) and what went over the network.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -34,15 +33,20 @@ from chain_adapter.events import (
     RoundSkipped,
 )
 from chain_adapter.merkle import MerkleTree, member_leaf
+from fl.aggregate.paillier import paillier_parameters
 from fl.checks import Reason, check_update, check_updates, failing_proofs
 from fl.models import from_safetensors, to_safetensors
 from fl.plan import Plan
 from fl.publish import read_leaf_list, reward
 from fl.record import RoundRecord
 from fl.rundir import RunDirectory, RunDirectoryError
-from fl.setting import RoundSetting
+from fl.setting import Committee, RoundSetting
+from fl.sums import SumCall
 from fl.update import SignedUpdate
-from mpc.errors import DecodeError, ParameterError, ProofRejected
+from he.aggregate import Record
+from he.aggregate import audit as audit_decryption
+from mpc.errors import DecodeError, ParameterError, ProtocolError
+from mpc.json_text import read_json
 from zk.key_bytes import decode_verifier_key
 from zk.statements import NormBound, UpdateProof
 
@@ -50,6 +54,7 @@ E = TypeVar("E", bound=Event)
 
 __all__ = ["Audit", "Failure", "audit_run"]
 
+_MAX_MANIFEST = 1 << 20
 ASPECTS = ("updates", "proofs", "root", "sum", "model", "rewards", "files")
 
 
@@ -101,7 +106,7 @@ class Audit:
         """Turn damage met inside into a failure, so that the audit goes on with the rest."""
         try:
             yield
-        except (BlockCorrupt, BlockMissing, DecodeError, ParameterError, ProofRejected) as error:
+        except (BlockCorrupt, BlockMissing, DecodeError, ParameterError, ProtocolError) as error:
             self.fail(aspect, f"{what}: {error}", number, client)
 
     def as_dict(self) -> dict[str, Any]:
@@ -139,7 +144,10 @@ def audit_run(run_directory: Path, *, chain: str | None = None, deployment: Path
     if not run_directory.is_dir():
         raise RunDirectoryError(f"there is no run directory {run_directory}")
     store = LocalStore(directory.blocks)
-    manifest = json.loads(deployment.read_bytes()) if deployment else directory.read_json("deployment.json")
+    if deployment:
+        manifest = read_json(deployment.read_bytes(), max_bytes=_MAX_MANIFEST)
+    else:
+        manifest = directory.read_json("deployment.json")
     url = chain or _chain_of(directory)
     try:
         with Chain.connect(url) if url else Chain.embedded(directory.chain_log) as ledger:
@@ -177,7 +185,7 @@ def _check_files(audit: Audit, directory: RunDirectory, store: LocalStore) -> No
             document = directory.read_json(directory.round_file(number))
             record = RoundRecord.from_bytes(store.get(document["record_cid"]))
             last = record
-            for client, path in _differences(json.loads(record.to_bytes()), document["record"]):
+            for client, path in _differences(record.as_json(), document["record"]):
                 audit.fail(
                     "files",
                     f"{directory.round_file(number)} differs from the record at {path}",
@@ -193,7 +201,6 @@ def _check_files(audit: Audit, directory: RunDirectory, store: LocalStore) -> No
 
 def _differences(record: dict[str, Any], copy: dict[str, Any]) -> Iterator[tuple[int | None, str]]:
     """Where two records differ: the client concerned, and the field."""
-    record.pop("format", None)
     for name in sorted(record.keys() | copy.keys()):
         if record.get(name) == copy.get(name):
             continue
@@ -231,6 +238,9 @@ class _Auditor:
         audit.require(
             key.circuit == circuit.digest, "plan", "the verifying key is of another circuit than the plan's"
         )
+        committee = Committee.of(plan, self._store)
+        if committee is None and plan.terms.aggregation.mode == "paillier":
+            raise DecodeError("the plan names no committee to decrypt its sums")
         audit.rounds_planned += plan.terms.rounds
         model, banned = plan.initial_model, set[int]()
         for number in range(plan.terms.rounds):
@@ -245,13 +255,14 @@ class _Auditor:
                 key=key,
                 domain=self._deployment.domain,
                 members={i: m for i, m in enumerate(plan.members, start=1) if i not in banned},
+                committee=committee,
             )
             with audit.guarded("root", number, None, "the round's record cannot be read"):
                 record = _RoundAuditor(audit, self._store, setting, mine, model).run()
                 if record is None:
                     return
                 model = record.model
-                banned |= {c.client for c in record.clients if c.status == "rejected" and c.certain}
+                banned |= set(record.convicted)
 
     def _registration(self, plan: Plan, body: bytes, registered: PlanRegistered) -> None:
         audit, terms, domain = self._audit, registered.terms, self._deployment.domain
@@ -309,6 +320,8 @@ class _RoundAuditor:
         if aggregate is not None:
             self._root(record, aggregate, updates)
             self._sum(record, aggregate, updates)
+            if self._setting.plan.terms.aggregation.mode == "paillier":
+                self._evidence(record)
         self._model_follows(record, aggregate)
         self._rewards(record)
         return record
@@ -432,6 +445,27 @@ class _RoundAuditor:
             statement.open_sum(
                 self._setting.key, combined, _total(self._store.get(record.total)), _scalars(record.blinding)
             )
+
+    def _evidence(self, record: RoundRecord) -> None:
+        """Under Paillier: every ciphertext, addition and partial decryption behind the sums that count."""
+        setting = self._setting
+        total, counted = np.zeros(setting.statement.dim, dtype=np.int64), set[int]()
+        for entry in record.opened:
+            with self._audit.guarded(
+                "sum", self._number, None, f"the decrypted sum over {len(entry.group)} clients"
+            ):
+                call = SumCall(entry.stage, entry.place, entry.group)
+                evidence = Record.from_bytes(self._store.get(entry.evidence))
+                summed = audit_decryption(evidence, paillier_parameters(setting, call), setting.identities)
+                self._require(
+                    summed == entry.included, "sum", "the committee decrypted a sum of other clients"
+                )
+                if entry.matches and entry.stage == record.stage:
+                    total, counted = total + np.array(evidence.total), counted | set(summed)
+        same = counted == set(record.included) and np.array_equal(
+            total, _total(self._store.get(record.total))
+        )
+        self._require(same, "sum", "the opened sum is not what the committee decrypted")
 
     def _model_follows(self, record: RoundRecord, aggregate: AggregateRecorded | None) -> None:
         with self._audit.guarded("model", self._number, None, "the model cannot be recomputed"):

@@ -93,15 +93,13 @@ def client_round(
     yield {COORDINATOR: prepared.signed.to_bytes()}
     while True:
         call = SumCall.from_bytes((yield from receive_from(COORDINATOR)))
-        if not call.groups:
+        if not call.group:
             return
         judge.admit(call)
-        place = next((i for i, group in enumerate(call.groups) if index in group), None)
-        if place is None:
+        if index not in call.group:
             continue
-        session = call.session(setting.plan_hash, setting.number, place)
         try:
-            yield from mode.client(setting, index, secrets.identity, session, call.groups[place], prepared)
+            yield from mode.client(setting, index, secrets, call, prepared)
         except (NotEnoughParties, ProtocolError):
             # this sum failed, others of the round may not; the coordinator says what comes next
             continue

@@ -46,5 +46,9 @@ class MemberSecrets:
         """Randomness for the proof and the blinding of one update."""
         return self._stream("update", plan_hash, round_number, hashlib.sha256(update).digest())
 
+    def sum_randomness(self, session: bytes, contribution: bytes) -> Stream:
+        """Randomness for encrypting to, or decrypting in, one sum."""
+        return self._stream("sum", session, hashlib.sha256(contribution).digest())
+
     def _stream(self, *labels: bytes | int | str) -> Stream:
         return Stream(self.root, b"eppml/member").derive(*labels)

@@ -19,9 +19,11 @@ from typing import Any, TypeVar, get_type_hints
 from chain_adapter.merkle import Member
 from mpc.codec import Codec
 from mpc.errors import DecodeError, ParameterError
+from mpc.json_text import read_json
 
 __all__ = [
     "Aggregation",
+    "CommitteeTerms",
     "Contracts",
     "Partition",
     "Plan",
@@ -35,7 +37,7 @@ __all__ = [
 ]
 
 _MAX_PLAN_BYTES = 8 << 20
-AGGREGATIONS = ("secagg", "plain")
+AGGREGATIONS = ("secagg", "paillier", "plain")
 PARTITIONS = ("dirichlet", "iid")
 
 
@@ -120,6 +122,23 @@ class Aggregation:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitteeTerms:
+    """For aggregation by Paillier: any `needed` of `members` decrypt a sum; `bits` of the modulus."""
+
+    members: int = 3
+    needed: int = 2
+    bits: int = 3072
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.members <= 64, f"committee.members must be 1 to 64, got {self.members}")
+        _require(
+            1 <= self.needed <= self.members,
+            f"committee.needed must be between 1 and committee.members, got {self.needed} of {self.members}",
+        )
+        _require(2048 <= self.bits <= 8192, f"committee.bits must be 2048 to 8192, got {self.bits}")
+
+
+@dataclass(frozen=True, slots=True)
 class Rewards:
     """`per_round` wei are shared among the clients of a round's sum, in proportion to their samples."""
 
@@ -145,6 +164,7 @@ class Terms:
     training: Training = field(default_factory=Training)
     update: UpdateBounds = field(default_factory=UpdateBounds)
     aggregation: Aggregation = field(default_factory=Aggregation)
+    committee: CommitteeTerms = field(default_factory=CommitteeTerms)
     rewards: Rewards = field(default_factory=Rewards)
 
     def __post_init__(self) -> None:
@@ -176,7 +196,8 @@ class Contracts:
 class Plan:
     """Terms, members and starting points; frozen for the whole run and hashed onto the ledger.
 
-    A member is its ledger address, its Ed25519 identity and the number of samples it trains on.
+    A member is its ledger address, its Ed25519 identity and the number of samples it trains on. `committee` holds the
+    identities (hexadecimal) of those who decrypt sums, and `committee_key` the CID of their key, where there are any.
     Leakage: sample counts are public; they are the FedAvg weights and the measure of rewards.
     """
 
@@ -186,6 +207,8 @@ class Plan:
     verifying_key: str
     initial_model: str
     contracts: Contracts
+    committee: tuple[str, ...] = ()
+    committee_key: str = ""
 
     @property
     def hash(self) -> bytes:
@@ -226,25 +249,31 @@ class Plan:
     @classmethod
     def from_bytes(cls, data: bytes) -> "Plan":
         """Decode a plan. Raises: DecodeError unless `data` is canonical."""
-        if len(data) > _MAX_PLAN_BYTES:
-            raise DecodeError(f"a plan has at most {_MAX_PLAN_BYTES} bytes, got {len(data)}")
         try:
-            body = json.loads(data)
+            body = read_json(data, max_bytes=_MAX_PLAN_BYTES)
             if not isinstance(body, dict) or body.pop("format", None) != "eppml-plan-1":
                 raise DecodeError("not an eppml-plan-1 document")
             members = tuple(
                 Member(address, bytes.fromhex(identity), samples)
                 for address, identity, samples in body.pop("members")
             )
+            body["committee"] = tuple(body["committee"])
             plan = cls(
                 terms=terms_from_dict(body.pop("terms")),
                 members=members,
                 contracts=_build(Contracts, body.pop("contracts"), "contracts"),
                 **body,
             )
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise DecodeError(f"malformed plan: {error}") from error
-        if plan.to_bytes() != data:
+        strings = (
+            plan.dataset_sha256,
+            plan.verifying_key,
+            plan.initial_model,
+            plan.committee_key,
+            *plan.committee,
+        )
+        if not all(type(text) is str for text in strings) or plan.to_bytes() != data:
             raise DecodeError("the plan's bytes are not canonical")
         return plan
 

@@ -23,10 +23,14 @@ from fl.round import RoundOutcome
 from fl.setting import RoundSetting
 from fl.update import SignedUpdate
 from mpc.errors import DecodeError
+from mpc.json_text import read_json
 from zk.commit_prove import VerifierKey
 from zk.statements import NormBound, UpdateProof
 
 __all__ = ["Publisher", "leaf_list", "read_leaf_list", "reward"]
+
+
+_MAX_LEAVES = 32 << 20
 
 
 def reward(per_round: int, samples: int, total_samples: int) -> int:
@@ -44,7 +48,7 @@ def leaf_list(updates: Mapping[int, str]) -> bytes:
 def read_leaf_list(data: bytes) -> dict[int, str]:
     """Raises: DecodeError unless `data` is a canonical leaf list."""
     try:
-        leaves = {client: cid for client, cid in json.loads(data)}
+        leaves = {client: cid for client, cid in read_json(data, max_bytes=_MAX_LEAVES)}
         if leaf_list(leaves) != data:
             raise DecodeError("the leaf list is not canonical")
     except (ValueError, TypeError) as error:
@@ -97,7 +101,17 @@ class Publisher:
             plan=setting.plan_hash.hex(),
             round=setting.number,
             clients=self._clients(setting, outcome, cids, total_samples, banned),
-            opened=tuple(OpenedRecord(**dataclasses.asdict(opened)) for opened in outcome.opened),
+            opened=tuple(
+                OpenedRecord(
+                    stage=opened.stage,
+                    place=opened.place,
+                    group=opened.group,
+                    included=opened.included,
+                    matches=opened.matches,
+                    evidence=self._store.put(opened.evidence) if opened.evidence else "",
+                )
+                for opened in outcome.opened
+            ),
             leaves=self._store.put(leaf_list({index: cids[index] for index in leaves})),
             root=tree.root.hex() if tree else "",
             total=self._store.put(outcome.total.astype("<i8").tobytes()) if outcome.total is not None else "",

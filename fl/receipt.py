@@ -15,7 +15,7 @@ from fl.rundir import RunDirectory
 from zk import backends
 
 if TYPE_CHECKING:
-    from fl.federation import Session
+    from fl.session import Session
 
 __all__ = ["write_receipt"]
 
@@ -33,6 +33,10 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
     ]
     if terms.aggregation.mode == "plain":
         insecure.append("Aggregation ran in the clear: the coordinator saw every update.")
+    if terms.aggregation.mode == "paillier":
+        insecure.append(
+            "The committee's key was dealt by one process on this machine: whoever kept it could decrypt every update."
+        )
     insecure.append(
         "One machine played every party: what is written here about who saw what holds between machines, "
         "not against whoever controls this one."
@@ -88,6 +92,14 @@ def _aggregation(session: "Session") -> dict[str, Any]:
     terms = session.plan.terms.aggregation
     if terms.mode == "plain":
         return {"mode": "plain", "parameters": [], "justification": "Nothing is hidden from the coordinator."}
+    if terms.mode == "paillier":
+        who = session.plan.terms.committee
+        return {
+            "mode": "paillier",
+            "parameters": [{"members": who.members, "needed": who.needed, "bits": who.bits}],
+            "justification": f"Any {who.needed} of {who.members} members decrypt, and only sums of at least "
+            f"{terms.min_clients} updates that a quorum of them agreed on.",
+        }
     everyone = tuple(range(1, len(session.plan.members) + 1))
     statement = session.federation.statement
     chosen = sum_parameters(everyone, terms, statement.dim, statement.chunks, session.plan.hash)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpc.errors import DecodeError
+from mpc.json_text import read_json
 
 __all__ = ["ClientRecord", "OpenedRecord", "RoundRecord"]
 
@@ -36,12 +37,17 @@ class ClientRecord:
 
 @dataclass(frozen=True, slots=True)
 class OpenedRecord:
-    """A sum that was opened, over whom, and whether it matched their commitments."""
+    """A sum that was opened, over whom, and whether it matched their commitments.
+
+    `evidence` is the CID of what the aggregation mode leaves for an auditor, or empty.
+    """
 
     stage: int
+    place: int
     group: tuple[int, ...]
     included: tuple[int, ...]
     matches: bool
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +70,30 @@ class RoundRecord:
     loss: float
 
     @property
+    def stage(self) -> int | None:
+        """Which stage's matching sums make up the round's sum: the one that covers exactly the included clients."""
+        for stage in sorted({o.stage for o in self.opened if o.matches}):
+            covered = [c for o in self.opened if o.matches and o.stage == stage for c in o.included]
+            if tuple(sorted(covered)) == self.included:
+                return stage
+        return None
+
+    @property
     def included(self) -> tuple[int, ...]:
         return tuple(client.client for client in self.clients if client.status == "included")
 
+    @property
+    def convicted(self) -> tuple[int, ...]:
+        """Clients that were rejected for certain: they are excluded from later rounds."""
+        return tuple(c.client for c in self.clients if c.status == "rejected" and c.certain)
+
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON readers see it: lists for tuples."""
+        shown: dict[str, Any] = read_json(json.dumps(self.as_dict()), max_bytes=_MAX_BYTES)
+        return shown
 
     def to_bytes(self) -> bytes:
         body = {"format": _FORMAT, **self.as_dict()}
@@ -77,22 +102,18 @@ class RoundRecord:
     @classmethod
     def from_bytes(cls, data: bytes) -> "RoundRecord":
         """Raises: DecodeError unless `data` is one canonical record."""
-        if len(data) > _MAX_BYTES:
-            raise DecodeError("a round record is too long")
         try:
-            body: dict[str, Any] = json.loads(data)
+            body: dict[str, Any] = read_json(data, max_bytes=_MAX_BYTES)
             if body.pop("format", None) != _FORMAT:
                 raise DecodeError(f"not an {_FORMAT} document")
             clients = tuple(ClientRecord(**client) for client in body.pop("clients"))
             opened = tuple(
-                OpenedRecord(
-                    o.pop("stage"), tuple(o.pop("group")), tuple(o.pop("included")), o.pop("matches")
-                )
+                OpenedRecord(group=tuple(o.pop("group")), included=tuple(o.pop("included")), **o)
                 for o in body.pop("opened")
             )
             blinding = tuple(body.pop("blinding"))
             record = cls(clients=clients, opened=opened, blinding=blinding, **body)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DecodeError(f"malformed round record: {error}") from error
         if record.to_bytes() != data:
             raise DecodeError("the round record's bytes are not canonical")

@@ -22,7 +22,7 @@ from fl.setting import RoundSetting
 from fl.sums import CallJudge, Sum, SumCall
 from fl.update import SignedUpdate
 from mpc.errors import ProofRejected, ProtocolError
-from mpc.runtime import Inbox, Outbox, Protocol
+from mpc.runtime import Inbox, Outbox
 from zk.field import R
 from zk.statements import UpdateProof
 
@@ -39,6 +39,8 @@ class Opened:
     group: tuple[int, ...]
     included: tuple[int, ...]
     matches: bool
+    place: int = 0
+    evidence: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,11 @@ def coordinator_round(setting: RoundSetting, beacon: bytes) -> Generator[Outbox,
     accepted = tuple(index for index in sorted(updates) if index not in rejected)
     clock = perf_counter()
     sums = _Sums(setting, updates)
-    yield from sums.take(SumCall(0, (accepted,)) if accepted else SumCall(0))
+    yield from sums.take(SumCall(0, 0, accepted))
     suspects: dict[int, Rejection] = {}
     if sums.opened and not sums.opened[0].matches:
         suspects = yield from _find_liars(setting, sums, sums.opened[0].included, beacon)
-    yield from sums.finish(setting.members)
+    yield from sums.finish()
     seconds["aggregate"] = perf_counter() - clock
     included, total, blinding = sums.best()
     return RoundOutcome(
@@ -107,22 +109,21 @@ class _Sums:
         return self._judge.would_admit(*calls)
 
     def take(self, call: SumCall) -> Generator[Outbox, Inbox, None]:
-        """Open the sums of one call; a group that falls below its threshold opens nothing."""
-        if not call.groups or not self._judge.would_admit(call):
+        """Open one sum; a group that is or falls below its threshold opens nothing."""
+        if not self._judge.would_admit(call):
             return
         self._judge.admit(call)
-        setting = self._setting
-        yield {client: call.to_bytes() for group in call.groups for client in group}
-        mode = mode_of(setting.plan)
-        servers = {
-            group: mode.coordinator(setting, call.session(setting.plan_hash, setting.number, place), group)
-            for place, group in enumerate(call.groups)
-        }
-        for group, outcome in (yield from _side_by_side(servers)).items():
-            if outcome is None or len(outcome.included) < setting.plan.terms.aggregation.min_clients:
-                continue
-            matches = self._matches(outcome)
-            self._results.append((Opened(call.stage, group, outcome.included, matches), outcome))
+        setting, mode = self._setting, mode_of(self._setting.plan)
+        yield dict.fromkeys([*call.group, *setting.committee_parties], call.to_bytes())
+        try:
+            outcome = yield from mode.coordinator(setting, call)
+        except ProtocolError:
+            return
+        if len(outcome.included) >= setting.plan.terms.aggregation.min_clients:
+            opened = Opened(
+                call.stage, call.group, outcome.included, self._matches(outcome), call.place, outcome.evidence
+            )
+            self._results.append((opened, outcome))
 
     def _matches(self, outcome: Sum) -> bool:
         statement, key = self._setting.statement, self._setting.key
@@ -133,9 +134,9 @@ class _Sums:
             return False
         return True
 
-    def finish(self, members: Mapping[int, object]) -> Generator[Outbox, Inbox, None]:
+    def finish(self) -> Generator[Outbox, Inbox, None]:
         """Tell everybody that the round is over."""
-        yield {index: SumCall(0).to_bytes() for index in members}
+        yield dict.fromkeys([*self._setting.members, *self._setting.committee_parties], SumCall(0).to_bytes())
 
     def best(self) -> tuple[tuple[int, ...], NDArray[np.int64] | None, list[int] | None]:
         """The matching sums of the stage that includes most clients, added up."""
@@ -161,11 +162,15 @@ def _find_liars(
         lines = grid(clients, setting.plan.terms.aggregation.min_clients, seed)
         if lines is None:
             break
-        rows, columns = (SumCall(1 + 2 * number + way, tuple(line)) for way, line in enumerate(lines))
-        if not sums.would_admit(rows, columns):
+        calls = [
+            SumCall(1 + 2 * number + way, place, group)
+            for way, line in enumerate(lines)
+            for place, group in enumerate(line)
+        ]
+        if not sums.would_admit(*calls):
             break
-        yield from sums.take(rows)
-        yield from sums.take(columns)
+        for call in calls:
+            yield from sums.take(call)
         suspects, convicted = _judge(sums.opened)
         if suspects == convicted:
             break
@@ -191,27 +196,3 @@ def _judge(opened: Sequence[Opened]) -> tuple[set[int], set[int]]:
     return suspects, {
         client for _, clients in left if len(clients) == 1 for client in clients if client in suspects
     }
-
-
-def _side_by_side(
-    servers: Mapping[tuple[int, ...], Protocol[Sum]],
-) -> Generator[Outbox, Inbox, dict[tuple[int, ...], Sum | None]]:
-    """Run the servers of disjoint groups in lockstep; None for a sum that could not be completed."""
-    results: dict[tuple[int, ...], Sum | None] = {}
-    inboxes: dict[tuple[int, ...], Inbox | None] = dict.fromkeys(servers)
-    while live := [group for group in servers if group not in results]:
-        outbox: Outbox = {}
-        for group in live:
-            inbox = inboxes[group]
-            try:
-                outbox |= next(servers[group]) if inbox is None else servers[group].send(inbox)
-            except StopIteration as stop:
-                results[group] = stop.value
-            except ProtocolError:
-                results[group] = None
-        if len(results) == len(servers):
-            break
-        arrived = yield outbox
-        for group in live:
-            inboxes[group] = {client: data for client, data in arrived.items() if client in group}
-    return results

@@ -22,6 +22,7 @@ from fl.progress import RunDisplay
 from fl.receipt import write_receipt
 from fl.report import write_report
 from fl.rundir import RunDirectory, RunDirectoryError, free_directory
+from fl.session import open_session
 from fl.timeline import write_timeline
 from mpc.errors import ParameterError
 
@@ -228,7 +229,7 @@ def _play(
     directory: RunDirectory, conditions: Conditions, federation: Federation, display: RunDisplay
 ) -> Summary:
     terms = conditions.terms
-    with federation.open(directory, conditions.chain, display) as session:
+    with open_session(federation, directory, conditions.chain, display) as session:
         done = directory.rounds_done()
         display.begin(terms.rounds * terms.clients, done * terms.clients)
         for number in range(done, terms.rounds):

@@ -16,9 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mpc.errors import EppmlError, ParameterError
+from mpc.errors import DecodeError, EppmlError, ParameterError
+from mpc.json_text import read_json
 
 __all__ = ["RunDirectory", "RunDirectoryError"]
+
+
+_MAX_JSON = 256 << 20
 
 
 class RunDirectoryError(EppmlError):
@@ -75,9 +79,9 @@ class RunDirectory:
 
     def read_json(self, name: str) -> Any:
         try:
-            return json.loads(self.read(name))
-        except ValueError as error:
-            raise RunDirectoryError(f"{self.path / name} is not valid JSON: {error}") from error
+            return read_json(self.read(name), max_bytes=_MAX_JSON)
+        except DecodeError as error:
+            raise RunDirectoryError(f"{self.path / name} is damaged: {error}") from error
 
     def round_file(self, number: int) -> str:
         return f"rounds/{number:04d}.json"

@@ -3,17 +3,38 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from chain_adapter import LocalStore
 from chain_adapter.eip712 import Domain
 from chain_adapter.merkle import Member
 from fl.plan import Plan
+from he.threshold import ThresholdKey
+from mpc.errors import DecodeError
 from mpc.secagg import PublicIdentity
 from zk.commit_prove import VerifierKey
 from zk.statements import NormBound
 
-__all__ = ["COORDINATOR", "RoundSetting"]
+__all__ = ["COORDINATOR", "Committee", "RoundSetting"]
 
 COORDINATOR = 0
 """The coordinator's party number; clients count from 1 in the order of the plan."""
+
+
+@dataclass(frozen=True)
+class Committee:
+    """Who decrypts sums: the threshold key and the members' identities, in the order of the key's shares."""
+
+    key: ThresholdKey
+    identities: tuple[PublicIdentity, ...]
+
+    @classmethod
+    def of(cls, plan: Plan, store: LocalStore) -> "Committee | None":
+        """The committee that a plan names, if it names one; its key is in block storage. Raises: DecodeError."""
+        if not plan.committee:
+            return None
+        key = ThresholdKey.from_bytes(store.get(plan.committee_key))
+        if key.threshold.parties != len(plan.committee):
+            raise DecodeError("the committee's key is for another number of members")
+        return cls(key, tuple(PublicIdentity(bytes.fromhex(text)) for text in plan.committee))
 
 
 @dataclass(frozen=True)
@@ -27,10 +48,20 @@ class RoundSetting:
     key: VerifierKey
     domain: Domain
     members: Mapping[int, Member]
+    committee: Committee | None = None
+
+    @property
+    def committee_parties(self) -> tuple[int, ...]:
+        """The committee's party numbers: behind those of all members of the plan; none where there is no committee."""
+        first = len(self.plan.members) + 1
+        return tuple(range(first, first + len(self.committee.identities))) if self.committee else ()
 
     @property
     def identities(self) -> dict[int, PublicIdentity]:
-        return {index: PublicIdentity(m.identity) for index, m in self.members.items()}
+        """Who signs as which party: clients and committee."""
+        clients = {index: PublicIdentity(m.identity) for index, m in self.members.items()}
+        committee = self.committee.identities if self.committee else ()
+        return clients | dict(zip(self.committee_parties, committee, strict=True))
 
     def l2_bound_sq(self, member: Member) -> int:
         return self.plan.l2_bound_sq(member.samples, self.statement.dim)

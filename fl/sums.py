@@ -1,4 +1,4 @@
-"""Calls for a sum: the coordinator asks disjoint groups of clients to add up what they committed to.
+"""Calls for a sum: the coordinator asks a group of clients to add up what they committed to.
 
 A round opens one sum over everybody and, only when that does not match the commitments, the rows and columns of
 grids. A client judges every call by all the calls of the round so far, so that no coordinator can corner one update.
@@ -23,79 +23,80 @@ _MAX_CALL = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """An opened sum: of the encoded updates (signed) and of the blindings, over the clients in `included`."""
+    """An opened sum: of the encoded updates (signed) and of the blindings, over the clients in `included`.
+
+    `evidence` is what the aggregation mode leaves for an auditor, if it leaves anything.
+    """
 
     total: NDArray[np.int64] = field(repr=False)
     blinding: list[int] = field(repr=False)
     included: tuple[int, ...]
+    evidence: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SumCall:
-    """Stage `stage` of a round: one sum for each of the disjoint `groups`; no groups: the round is over."""
+    """A sum over `group`; `stage` and `place` tell it from the others of its round. An empty group ends the round.
+
+    Stage 0 is everybody; stages 1 and 2 are the rows and the columns of the first grid, 3 and 4 of the second.
+    """
 
     stage: int
-    groups: tuple[tuple[int, ...], ...] = ()
+    place: int = 0
+    group: tuple[int, ...] = ()
 
-    def session(self, plan_hash: bytes, round_number: int, group: int) -> bytes:
-        """The label that binds every mask and signature of one sum to plan, round, stage and group."""
-        body = plan_hash + struct.pack(">QI", round_number, group) + self.to_bytes()
+    def session(self, plan_hash: bytes, round_number: int) -> bytes:
+        """The label that binds every mask, ciphertext and signature of this sum to plan, round, place and group."""
+        body = plan_hash + struct.pack(">Q", round_number) + self.to_bytes()
         return hashlib.sha256(b"eppml/sum/1" + body).digest()
 
     def to_bytes(self) -> bytes:
-        parts = [struct.pack(">BI", self.stage, len(self.groups))]
-        parts += [struct.pack(f">I{len(group)}I", len(group), *group) for group in self.groups]
-        return b"".join(parts)
+        return struct.pack(f">BII{len(self.group)}I", self.stage, self.place, len(self.group), *self.group)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "SumCall":
-        """Raises: DecodeError unless `data` is one call with sorted, disjoint, non-empty groups."""
+        """Raises: DecodeError unless `data` is one call whose group is sorted and names nobody twice."""
         if len(data) > _MAX_CALL:
-            raise DecodeError("a call for sums is too long")
+            raise DecodeError("a call for a sum is too long")
         try:
-            stage, count = struct.unpack_from(">BI", data)
-            place, groups = 5, []
-            for _ in range(count):
-                (length,) = struct.unpack_from(">I", data, place)
-                groups.append(struct.unpack_from(f">{length}I", data, place + 4))
-                place += 4 + 4 * length
-        except (struct.error, MemoryError) as error:
-            raise DecodeError("a call for sums is cut short") from error
-        everyone = [client for group in groups for client in group]
-        ordered = all(group and list(group) == sorted(group) for group in groups)
-        if place != len(data) or not ordered or len(set(everyone)) != len(everyone):
-            raise DecodeError("a call for sums must name sorted, disjoint groups and nothing else")
-        return cls(stage, tuple(groups))
+            stage, place, count = struct.unpack_from(">BII", data)
+            group = struct.unpack_from(f">{count}I", data, struct.calcsize(">BII"))
+        except (struct.error, MemoryError, OverflowError) as error:
+            raise DecodeError("a call for a sum is cut short") from error
+        call = cls(stage, place, group)
+        if list(group) != sorted(set(group)) or call.to_bytes() != data:
+            raise DecodeError("a call for a sum must name its clients once, in order, and nothing else")
+        return call
 
 
 class CallJudge:
     """A client's (and an honest coordinator's) memory of the sums of one round.
 
     `admit` raises FaultyParty when the call, together with all earlier ones, would determine a combination of fewer
-    than `min_clients` updates, repeats a stage, or holds a group below `min_clients`.
+    than `min_clients` updates, repeats a place, or has a group below `min_clients`.
     """
 
     def __init__(self, min_clients: int) -> None:
         self._min_clients = min_clients
-        self._stages: set[int] = set()
+        self._places: set[tuple[int, int]] = set()
         self._opened: frozenset[tuple[int, ...]] = frozenset()
 
     def would_admit(self, *calls: SumCall) -> bool:
         """Whether all of `calls`, one after the other, would pass."""
-        groups = frozenset(group for call in calls for group in call.groups)
+        groups = frozenset(call.group for call in calls)
         if any(len(group) < self._min_clients for group in groups):
             return False
-        if self._stages & {call.stage for call in calls}:
+        if self._places & {(call.stage, call.place) for call in calls}:
             return False
         return not reveals_less_than(self._min_clients, self._opened | groups)
 
     def admit(self, call: SumCall) -> None:
         if not self.would_admit(call):
             raise FaultyParty(
-                0, f"the sums of stage {call.stage} would reveal fewer than {self._min_clients} updates"
+                0, f"a sum of stage {call.stage} would reveal fewer than {self._min_clients} updates"
             )
-        self._stages.add(call.stage)
-        self._opened |= frozenset(call.groups)
+        self._places.add((call.stage, call.place))
+        self._opened |= {call.group}
 
 
 def receive_from(sender: int) -> Generator[Outbox, Inbox, bytes]:

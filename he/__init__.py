@@ -8,8 +8,9 @@
     paillier             encryption and checked decryption of lists of integers
     ciphertexts          range, units, randomness of what comes in
     randomizers, workers precomputed randomness; several processes
-    packing              many small integers in one plaintext
+    packing, layout      many small integers in one plaintext; segments of them
     vector, vector_bytes EncryptedVector: arrays that cannot overflow; its bytes
+    encryption           from numbers to vectors
     matrix               products with plaintext integer matrices
     threshold, partial   a committee's key; partial decryptions and their proofs
     proofs/              plaintext knowledge, range, multiplication, equality with a Pedersen commitment
@@ -27,6 +28,7 @@
 array([0.375, 0.   ])
 """
 
+from he.encryption import concatenate, encrypt, encrypt_integers
 from he.errors import (
     CodecMismatch,
     ComputationFault,
@@ -47,6 +49,7 @@ from he.paillier import Decryptor, Encryptor
 from he.partial import PartialDecryption, combine, is_valid_partial, partial_decrypt, verify_partial
 from he.randomizers import RandomizerPool
 from he.serialize import (
+    load_key_share,
     load_private_key,
     private_key_from_json,
     private_key_to_json,
@@ -55,7 +58,7 @@ from he.serialize import (
     save_private_key,
 )
 from he.threshold import KeyShare, ThresholdKey, deal
-from he.vector import EncryptedVector, concatenate, encrypt, encrypt_integers, sum_vectors
+from he.vector import EncryptedVector, sum_vectors
 from he.workers import Workers
 
 __all__ = [
@@ -90,6 +93,7 @@ __all__ = [
     "is_valid_partial",
     "is_valid_public_key",
     "keygen",
+    "load_key_share",
     "load_private_key",
     "partial_decrypt",
     "private_key_from_json",

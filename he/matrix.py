@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from he.layout import merged
 from he.multi_exponent import multi_exponent
-from he.vector import EncryptedVector, merged
+from he.vector import EncryptedVector
 from mpc.errors import ParameterError
 
 __all__ = ["matmul_left", "matmul_right"]

@@ -103,12 +103,12 @@ class Encryptor:
         Raises: ParameterError for a message of magnitude n/2 or more.
         """
         n, n_squared = self.public.n, self.public.n_squared
-        for message in messages:
-            if 2 * abs(message) >= n:
-                raise ParameterError(
-                    f"a message of {message.bit_length()} bits does not fit a modulus of {n.bit_length()}"
-                )
-        return [(1 + m % n * n) * y % n_squared for m, y in zip(messages, randomizers, strict=True)]
+        # a numpy integer would overflow below
+        integers = [mpz(int(m)) for m in messages]
+        for m in integers:
+            if 2 * abs(m) >= n:
+                raise ParameterError(f"a message of {m.bit_length()} bits does not fit {n.bit_length()} bits")
+        return [(1 + m % n * n) * y % n_squared for m, y in zip(integers, randomizers, strict=True)]
 
     def encrypt(
         self, messages: Sequence[int], stream: Stream | None = None, progress: Progress | None = None

@@ -19,7 +19,7 @@ import gmpy2
 from gmpy2 import invert, mpz, powmod, powmod_sec
 
 from he.ciphertexts import check_ciphertexts
-from he.errors import InvalidCiphertext
+from he.errors import InvalidCiphertext, TooFewContributions
 from he.keys import PublicKey
 from he.multi_exponent import multi_exponent
 from he.paillier import signed
@@ -125,20 +125,25 @@ def partial_decrypt(
     share: KeyShare,
     ciphertexts: Sequence[int],
     *,
+    contributions: int,
     context: bytes = b"",
     stream: Stream | None = None,
     threads: int | None = None,
 ) -> PartialDecryption:
-    """This member's part. The caller answers for what is being decrypted: see he/aggregate for sums of
-    clients.
+    """This member's part in decrypting sums of `contributions` contributions.
 
-    `context` binds the proof to a session.
+    The caller answers for that number: `he.aggregate` counts signed uploads and adds them itself. `context`
+    binds the proof to a session.
 
-    Raises: InvalidCiphertext.
+    Raises: TooFewContributions below the key's `min_contributions`; InvalidCiphertext.
     Leakage: with `needed` parts anyone reads the plaintexts; fewer reveal nothing. Exponentiations with the
         share run in constant time.
     """
     key, n_squared = share.key, share.key.public.n_squared
+    if contributions < key.min_contributions:
+        raise TooFewContributions(
+            f"a sum of {contributions} contributions is not decrypted, {key.min_contributions} are needed"
+        )
     check_ciphertexts(key.public, ciphertexts)
     stream = stream or Stream.from_os(b"partial decryption")
     exponent = 2 * key.delta * share.value

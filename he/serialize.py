@@ -13,11 +13,13 @@ from gmpy2 import mpz
 
 from he.errors import WrongPassphrase
 from he.keys import PrivateKey, PublicKey
+from he.threshold import KeyShare
 from he.wire import MAX_INTEGER_BYTES, Reader, Writer, json_object
 from mpc.errors import DecodeError, ParameterError
 from mpc.prg import Stream
 
 __all__ = [
+    "load_key_share",
     "load_private_key",
     "private_key_from_json",
     "private_key_to_json",
@@ -32,6 +34,7 @@ FILE_MAGIC = b"EPPML paillier key file 1\n"
 WORK_FACTORS = range(14, 21)
 """log2 of scrypt's cost that a file may ask for: 16 MiB to 1 GiB of memory."""
 MAX_JSON = 8 * MAX_INTEGER_BYTES
+MAX_FILE = 1 << 20
 
 
 def public_key_to_json(key: PublicKey) -> str:
@@ -97,14 +100,20 @@ def _parse(text: str, kind: str, names: set[str]) -> dict[str, Any]:
 
 
 def _file_key(passphrase: str, salt: bytes, work_factor: int) -> bytes:
-    # unicodedata is left alone on purpose: the bytes typed are the bytes used
     return Scrypt(salt=salt, length=32, n=1 << work_factor, r=8, p=1).derive(passphrase.encode())
 
 
 def save_private_key(
-    path: Path | str, key: PrivateKey, passphrase: str, *, work_factor: int = 17, stream: Stream | None = None
+    path: Path | str,
+    key: PrivateKey | KeyShare,
+    passphrase: str,
+    *,
+    work_factor: int = 17,
+    stream: Stream | None = None,
 ) -> None:
-    """Write `key` under `passphrase`: scrypt and ChaCha20-Poly1305, mode 0600, by an atomic rename.
+    """Write a private key, or a member's key share, under `passphrase`.
+
+    scrypt and ChaCha20-Poly1305, mode 0600, by an atomic rename.
 
     Units: `work_factor` is log2 of scrypt's N (17: 128 MiB of memory).
     Raises: ParameterError for an empty passphrase or a work factor outside 14..20.
@@ -129,19 +138,26 @@ def save_private_key(
 
 
 def load_private_key(path: Path | str, passphrase: str, *, allow_insecure: bool = False) -> PrivateKey:
-    """Raises: WrongPassphrase when the file does not open; DecodeError when it is no key file."""
+    """Raises: WrongPassphrase when the file does not open; DecodeError when it holds no private key."""
+    return PrivateKey.from_bytes(_opened(path, passphrase), allow_insecure=allow_insecure)
+
+
+def load_key_share(path: Path | str, passphrase: str, *, allow_insecure: bool = False) -> KeyShare:
+    """Raises: WrongPassphrase when the file does not open; DecodeError when it holds no key share."""
+    return KeyShare.from_bytes(_opened(path, passphrase), allow_insecure=allow_insecure)
+
+
+def _opened(path: Path | str, passphrase: str) -> bytes:
     data = Path(path).read_bytes()
-    if len(data) > 8 * MAX_INTEGER_BYTES:
+    if len(data) > MAX_FILE:
         raise DecodeError(f"a key file of {len(data)} bytes")
     reader = Reader(data, FILE_MAGIC)
     work_factor, salt, nonce = reader.number(1), reader.raw(16), reader.raw(12)
     if work_factor not in WORK_FACTORS:
         raise DecodeError(f"a work factor of {work_factor} is outside 14..20")
     split = len(FILE_MAGIC) + 29
+    cipher = ChaCha20Poly1305(_file_key(passphrase, salt, work_factor))
     try:
-        body = ChaCha20Poly1305(_file_key(passphrase, salt, work_factor)).decrypt(
-            nonce, data[split:], data[:split]
-        )
+        return cipher.decrypt(nonce, data[split:], data[:split])
     except InvalidTag:
         raise WrongPassphrase("another passphrase, or a damaged file") from None
-    return PrivateKey.from_bytes(body, allow_insecure=allow_insecure)

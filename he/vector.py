@@ -15,6 +15,7 @@ from gmpy2 import mpz, powmod
 from he.ciphertexts import check_ciphertexts
 from he.errors import CodecMismatch, KeyMismatch, SlotOverflow, TooFewContributions, TooManyContributions
 from he.keys import PrivateKey, PublicKey
+from he.layout import as_integers, cut, pack_segments
 from he.multi_exponent import batch_inverse, product
 from he.packing import Packing
 from he.paillier import Decryptor, Progress, encryptor
@@ -24,7 +25,7 @@ from mpc.codec import Codec
 from mpc.errors import ParameterError
 from mpc.prg import Stream
 
-__all__ = ["EncryptedVector", "concatenate", "encrypt", "encrypt_integers", "sum_vectors"]
+__all__ = ["EncryptedVector", "sum_vectors"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,10 +115,10 @@ class EncryptedVector:
 
         Raises: SlotOverflow; ParameterError for a value that is not finite, or floats without a codec.
         """
-        integers = np.broadcast_to(_integers(values, self.codec), self.shape)
+        integers = np.broadcast_to(as_integers(values, self.codec), self.shape)
         bound = self.bound + max((abs(int(v)) for v in integers.reshape(-1)), default=0)
         result = replace(self, bound=bound, fresh=False)  # raises before anything is computed
-        plain = _pack(integers.reshape(-1), self.segments, self.packing)
+        plain = pack_segments(integers.reshape(-1), self.segments, self.packing)
         n, n_squared = self.public.n, self.public.n_squared
         shifted = (c * (1 + m % n * n) % n_squared for c, m in zip(self.ciphertexts, plain, strict=True))
         return replace(result, ciphertexts=tuple(shifted))
@@ -146,7 +147,7 @@ class EncryptedVector:
             raise ParameterError(
                 "slots share a ciphertext: encrypt with slots=1 to multiply each value by its own"
             )
-        exponents = [int(k) for k in np.broadcast_to(_integers(factors, None), self.shape).reshape(-1)]
+        exponents = [int(k) for k in np.broadcast_to(as_integers(factors, None), self.shape).reshape(-1)]
         result = replace(self, bound=self.bound * max(map(abs, exponents), default=0), fresh=False)
         pairs = zip(self.ciphertexts, exponents, strict=True)
         return replace(result, ciphertexts=tuple(powmod(c, k, self.public.n_squared) for c, k in pairs))
@@ -200,7 +201,7 @@ class EncryptedVector:
                 f"{self.packing.slots} values share a ciphertext: cut at multiples of that, or use slots=1"
             )
         first, last = starts[start * rows], starts[stop * rows]
-        segments = _cut(self.segments, start * rows, stop * rows)
+        segments = cut(self.segments, start * rows, stop * rows)
         return replace(self, ciphertexts=self.ciphertexts[first:last], shape=shape, segments=segments)
 
     def reshape(self, *shape: int) -> EncryptedVector:
@@ -310,137 +311,6 @@ class EncryptedVector:
         return self.decode(integers, mean=mean)
 
 
-def encrypt(
-    key: PublicKey | PrivateKey,
-    codec: Codec,
-    values: npt.ArrayLike,
-    *,
-    weight: int = 1,
-    headroom_bits: int = 0,
-    slots: int | None = None,
-    rows: bool = False,
-    stream: Stream | None = None,
-    pool: RandomizerPool | None = None,
-    workers: Workers | None = None,
-    progress: Progress | None = None,
-) -> EncryptedVector:
-    """Encrypt floats: clip, scale and round by `codec`, pack as densely as sums of `codec.max_clients` allow.
-
-    `headroom_bits` leaves room for products; `slots=1` gives every value a ciphertext of its own; `rows`
-    starts a new ciphertext with every index of the first axis. The private key encrypts about twice as fast.
-
-    Raises: ParameterError for NaN or infinity, or a weight above the codec's. Values beyond the clip are cut
-        and counted in `saturated`.
-    """
-    encoded = codec.encode(values, weight)
-    vector = encrypt_integers(
-        key,
-        encoded.values,
-        bound=codec.limit,
-        max_contributions=codec.max_clients,
-        headroom_bits=headroom_bits,
-        slots=slots,
-        rows=rows,
-        stream=stream,
-        pool=pool,
-        workers=workers,
-        progress=progress,
-    )
-    # the modulus is the slot's from here on: the codec proves once more that no sum wraps there
-    proved = codec.for_modulus(1 << vector.packing.width)
-    return replace(vector, codec=proved, weight=weight, saturated=encoded.saturated)
-
-
-def encrypt_integers(
-    key: PublicKey | PrivateKey,
-    values: npt.ArrayLike,
-    *,
-    bound: int,
-    max_contributions: int = 1,
-    headroom_bits: int = 0,
-    slots: int | None = None,
-    rows: bool = False,
-    stream: Stream | None = None,
-    pool: RandomizerPool | None = None,
-    workers: Workers | None = None,
-    progress: Progress | None = None,
-) -> EncryptedVector:
-    """Encrypt integers of magnitude at most `bound`, for sums of at most `max_contributions` of them.
-
-    Raises: ParameterError for a value above the bound, or slots that do not fit the modulus.
-    """
-    public = key.public if isinstance(key, PrivateKey) else key
-    integers = _integers(values, None)
-    flat = integers.reshape(-1)
-    if max((abs(int(v)) for v in (flat if flat.dtype == object else _extremes(flat))), default=0) > bound:
-        raise ParameterError(f"a value exceeds the bound {bound}")
-    if min(max_contributions, bound) < 1 or headroom_bits < 0:
-        raise ParameterError("bound and max_contributions are at least 1, headroom_bits at least 0")
-    packing = Packing.for_bound((bound * max_contributions) << headroom_bits, public.bits, slots)
-    inner = prod(integers.shape[1:])
-    segments = merged((inner,) * len(integers) if rows and integers.ndim else (flat.size,), packing.slots)
-    plain = _pack(flat, segments, packing)
-    if pool is not None:
-        ciphertexts = encryptor(key).hide(plain, pool.take(public, len(plain)))
-    elif workers is not None:
-        ciphertexts = workers.encrypt(key, plain, stream, progress)
-    else:
-        ciphertexts = encryptor(key).encrypt(plain, stream, progress)
-    return EncryptedVector(
-        public, tuple(ciphertexts), integers.shape, segments, packing, bound, max_contributions
-    )
-
-
-def _extremes(flat: npt.NDArray[Any]) -> list[int]:
-    # |min| of int64 overflows in numpy, not in Python
-    return [int(flat.min()), int(flat.max())] if flat.size else []
-
-
-def _integers(values: npt.ArrayLike, codec: Codec | None) -> npt.NDArray[Any]:
-    array = np.asarray(values)
-    if array.dtype.kind == "f" and not isinstance(values, np.ndarray):
-        # numpy makes floats of integers on both sides of 2^63
-        whole = np.array(values, dtype=object)
-        array = whole if all(isinstance(v, int) for v in whole.reshape(-1)) else array
-    if array.dtype.kind in "iu" or (
-        array.dtype == object and all(isinstance(v, int) for v in array.reshape(-1))
-    ):
-        return array
-    if codec is None or array.dtype.kind != "f":
-        raise ParameterError(f"integers are wanted here, not {array.dtype}")
-    return codec.encode(array, codec.max_weight).values
-
-
-def _pack(flat: npt.NDArray[Any], segments: Sequence[int], packing: Packing) -> list[mpz]:
-    plain, at = [], 0
-    for segment in segments:
-        plain += packing.pack(flat[at : at + segment], segment)
-        at += segment
-    return plain
-
-
-def merged(segments: Sequence[int], slots: int) -> tuple[int, ...]:
-    """The one way to write `segments`: a run that fills its ciphertexts is joined with the next."""
-    out: list[int] = []
-    for segment in segments:
-        if not segment:
-            continue
-        if out and out[-1] % slots == 0:
-            out[-1] += segment
-        else:
-            out.append(segment)
-    return tuple(out)
-
-
-def _cut(segments: Sequence[int], start: int, stop: int) -> tuple[int, ...]:
-    out, at = [], 0
-    for segment in segments:
-        if (size := min(stop, at + segment) - max(start, at)) > 0:
-            out.append(size)
-        at += segment
-    return tuple(out)
-
-
 def sum_vectors(vectors: Sequence[EncryptedVector], *, workers: Workers | None = None) -> EncryptedVector:
     """The sum of all; bounds, contributions and weights add up.
 
@@ -464,34 +334,3 @@ def sum_vectors(vectors: Sequence[EncryptedVector], *, workers: Workers | None =
     if workers is not None:
         return replace(result, ciphertexts=tuple(workers.products(columns, n_squared)))
     return replace(result, ciphertexts=tuple(product(column, n_squared) for column in columns))
-
-
-def concatenate(vectors: Sequence[EncryptedVector]) -> EncryptedVector:
-    """The vectors one after the other along the first axis.
-
-    Raises: ParameterError for no vector; KeyMismatch; CodecMismatch, also for different contributions or
-        weights.
-    """
-    if not vectors:
-        raise ParameterError("there is nothing to concatenate")
-    first = vectors[0]
-    for other in vectors[1:]:
-        if other.public != first.public:
-            raise KeyMismatch("the vectors are encrypted under different keys")
-        if (other.codec, other.packing, other.max_contributions, other.contributions, other.weight) != (
-            first.codec,
-            first.packing,
-            first.max_contributions,
-            first.contributions,
-            first.weight,
-        ) or other.shape[1:] != first.shape[1:]:
-            raise CodecMismatch("the vectors have different codecs, packings, weights or row shapes")
-    return replace(
-        first,
-        ciphertexts=tuple(c for v in vectors for c in v.ciphertexts),
-        shape=(sum(len(v) for v in vectors), *first.shape[1:]),
-        segments=merged([s for v in vectors for s in v.segments], first.packing.slots),
-        bound=max(v.bound for v in vectors),
-        fresh=all(v.fresh for v in vectors),
-        saturated=sum(v.saturated for v in vectors),
-    )

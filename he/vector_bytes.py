@@ -8,8 +8,9 @@ from gmpy2 import mpz
 from he.ciphertexts import check_ciphertexts
 from he.errors import CodecMismatch, KeyMismatch
 from he.keys import PublicKey
+from he.layout import merged
 from he.packing import Packing
-from he.vector import EncryptedVector, merged
+from he.vector import EncryptedVector
 from he.wire import Reader, Writer
 from mpc.codec import Codec
 from mpc.errors import DecodeError, ParameterError
@@ -63,8 +64,9 @@ def vector_from_bytes(data: bytes, public: PublicKey, codec: Codec | None = None
         ciphertexts = tuple(
             mpz(int.from_bytes(body[at : at + size], "big")) for at in range(0, len(body), size)
         )
-        if used is not None and (
-            used.max_clients != max_contributions or weight > contributions * used.max_weight
+        if used is not None and not (
+            used.max_clients == max_contributions
+            and contributions <= weight <= contributions * used.max_weight
         ):
             raise DecodeError("the codec contradicts the header")
         vector = EncryptedVector(

@@ -1,14 +1,13 @@
 """Canonical bytes: fixed-width numbers, length-prefixed minimal integers, and a reader that bounds
 everything."""
 
-import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from gmpy2 import mpz
 
 from mpc.errors import DecodeError
+from mpc.json_text import read_json
 
 __all__ = ["MAX_INTEGER_BYTES", "Reader", "Writer", "int_bytes", "json_object"]
 
@@ -27,20 +26,9 @@ MAX_NESTING = 8
 def json_object(text: str, limit: int) -> dict[str, Any]:
     """The JSON object that `text` spells.
 
-    Raises: DecodeError for anything else, for more than `limit` characters, and for deep nesting: the parser
-        recurses on the C stack, where Python's recursion limit may not protect it.
+    Raises: DecodeError for anything else, for more than `limit` bytes, and for deep nesting.
     """
-    if len(text) > limit:
-        raise DecodeError(f"a text of {len(text)} characters where at most {limit} are allowed")
-    depth = 0
-    for token in re.findall(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', text):
-        depth += 0 if token[0] == '"' else 1 if token in "[{" else -1
-        if depth > MAX_NESTING:
-            raise DecodeError("JSON nested too deeply")
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise DecodeError(f"not JSON: {error}") from None
+    value = read_json(text, max_bytes=limit, max_depth=MAX_NESTING)
     if not isinstance(value, dict):
         raise DecodeError("not a JSON object")
     return value

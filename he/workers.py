@@ -6,17 +6,19 @@ there are.
 
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from types import TracebackType
+from typing import Any
 
 from gmpy2 import mpz
 
 from he.keys import PrivateKey, PublicKey
 from he.multi_exponent import product
 from he.paillier import CHUNK, Encryptor, Progress, chunk_seeds
-from mpc.errors import ParameterError
+from mpc.errors import EppmlError, ParameterError
 from mpc.prg import Stream
 
 __all__ = ["Workers"]
@@ -42,7 +44,7 @@ class Workers:
     Seeds, messages and, for the owner's fast path, the private key travel through pipes to processes of this
     user.
 
-    Raises: ParameterError below one process.
+    Raises: ParameterError below one process; EppmlError when a process dies.
     Assumes: the calling script guards its entry point (`if __name__ == "__main__":`), as processes are
         spawned.
     """
@@ -63,6 +65,17 @@ class Workers:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
+    def _results(
+        self, function: Callable[..., list[mpz]], jobs: Sequence[tuple[Any, ...]]
+    ) -> Iterator[list[mpz]]:
+        try:
+            for future in [self._pool.submit(function, *job) for job in jobs]:
+                yield future.result()
+        except BrokenProcessPool:
+            raise EppmlError(
+                "a worker process died: killed, out of memory, or the script does not guard its entry point"
+            ) from None
+
     def encrypt(
         self,
         key: PublicKey | PrivateKey,
@@ -73,13 +86,13 @@ class Workers:
         """The same ciphertexts as `Encryptor.encrypt`."""
         data, private = key.to_bytes(), isinstance(key, PrivateKey)
         seeds = chunk_seeds(len(messages), stream)
-        futures = [
-            self._pool.submit(_encrypt, data, private, messages[at : at + CHUNK], seed)
-            for at, seed in zip(range(0, len(messages), CHUNK), seeds, strict=True)
+        starts = range(0, len(messages), CHUNK)
+        jobs = [
+            (data, private, messages[at : at + CHUNK], seed) for at, seed in zip(starts, seeds, strict=True)
         ]
         out: list[mpz] = []
-        for future in futures:
-            out += future.result()
+        for part in self._results(_encrypt, jobs):
+            out += part
             if progress:
                 progress(len(out), len(messages))
         return out
@@ -87,7 +100,5 @@ class Workers:
     def products(self, columns: Sequence[Sequence[int]], modulus: int) -> list[mpz]:
         """The product of each column mod `modulus`."""
         size = max(1, -(-len(columns) // (4 * self.processes)))
-        chunks = [columns[at : at + size] for at in range(0, len(columns), size)]
-        return [
-            value for part in self._pool.map(_products, chunks, [modulus] * len(chunks)) for value in part
-        ]
+        jobs = [(columns[at : at + size], mpz(modulus)) for at in range(0, len(columns), size)]
+        return [value for part in self._results(_products, jobs) for value in part]

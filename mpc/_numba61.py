@@ -69,18 +69,16 @@ def evaluate(coefficients: UInt64s, points: UInt64s, out: UInt64s) -> None:
 
 
 @njit(cache=True, nogil=True)
-def weighted_sum(weights: UInt64s, rows: UInt64s, out: UInt64s) -> None:
-    """out[i] += sum_j weights[j] rows[j, i]."""
-    k, m = rows.shape
-    chunk = 2048
-    for start in range(0, m, chunk):
-        stop = min(m, start + chunk)
-        for j in range(k):
-            w = weights[j]
-            for i in range(start, stop):
-                value = _product(rows[j, i], w)
-                # the product folds to 62 bits, and a reduced total adds less than 2^61
-                out[i] = _fold((value & _P) + (value >> _S61) + out[i])
+def add_scaled(row: UInt64s, factor: np.uint64, out: UInt64s, reduce: bool) -> None:
+    """out[i] += row[i] factor, where six such additions to a reduced value fit before one with `reduce`."""
+    if reduce:
+        for i in range(out.size):
+            value = _product(row[i], factor)
+            out[i] = _fold((value & _P) + (value >> _S61) + out[i])
+    else:
+        for i in range(out.size):
+            value = _product(row[i], factor)
+            out[i] += (value & _P) + (value >> _S61)
 
 
 @njit(cache=True, nogil=True)

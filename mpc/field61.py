@@ -27,6 +27,7 @@ __all__ = [
     "multiply",
     "negate",
     "subtract",
+    "total",
     "using",
     "weighted_sum",
 ]
@@ -216,33 +217,55 @@ def _large_step(value: UInt64s, x: np.uint64, c: UInt64s, scratch: _Scratch) -> 
     _reduce_once(value)
 
 
-def weighted_sum(weights: Sequence[int], rows: UInt64s) -> UInt64s:
+def weighted_sum(weights: Sequence[int], rows: Sequence[UInt64s] | UInt64s) -> UInt64s:
     """sum_i weights[i] * rows[i].
 
-    Shapes: rows [k, m] -> [m].
+    Shapes: k rows of m -> [m].
     """
-    k, m = rows.shape
-    factors = np.array([w % P61 for w in weights], dtype=np.uint64)
-    if len(factors) != k:
-        raise ParameterError(f"{len(factors)} weights for {k} rows")
-    out = np.zeros(m, dtype=np.uint64)
+    if len(weights) != len(rows) or not len(rows):
+        raise ParameterError(f"{len(weights)} weights for {len(rows)} rows")
+    factors = [np.uint64(w % P61) for w in weights]
+    out = np.zeros(rows[0].size, dtype=np.uint64)
     if _chosen is not None:
-        _chosen.weighted_sum(factors, np.ascontiguousarray(rows), out)
+        for i, (factor, row) in enumerate(zip(factors, rows, strict=True)):
+            _chosen.add_scaled(np.ascontiguousarray(row), factor, out, i % 6 == 5 or i == len(rows) - 1)
         return out
-    scratch = _Scratch(m)
-    product = np.empty(min(m, _CHUNK), dtype=np.uint64)
-    for s in range(0, m, _CHUNK):
+    for s in range(0, out.size, _CHUNK):
         part = slice(s, s + _CHUNK)
-        total = out[part]
-        term = product[: total.size]
-        for i in range(k):
-            _multiply_chunk(rows[i, part], factors[i], term, scratch)
-            np.add(total, term, out=total)
-            # seven reduced values fit 64 bits
-            if i % 7 == 6:
-                _fold(total, total, term)
-        _fold(total, total, term)
+        _weighted_chunk([row[part] for row in rows], factors, out[part])
     return out
+
+
+def _weighted_chunk(rows: Sequence[UInt64s], factors: Sequence[np.uint64], out: UInt64s) -> None:
+    """Sums of half products, so that the shifts of a product are paid once in three rows and at the end."""
+    n = out.size
+    high, mid, low = (np.zeros(n, dtype=np.uint64) for _ in range(3))
+    top, bottom, term = (np.empty(n, dtype=np.uint64) for _ in range(3))
+    for i, (row, w) in enumerate(zip(rows, factors, strict=True)):
+        np.right_shift(row, _S31, out=top)
+        np.bitwise_and(row, _LOW31, out=bottom)
+        for half, factor, total in (
+            (top, w >> _S31, high),
+            (top, w & _LOW31, mid),
+            (bottom, w >> _S31, mid),
+            (bottom, w & _LOW31, low),
+        ):
+            np.multiply(half, factor, out=term)
+            np.add(total, term, out=total)
+        # a row adds less than 2^62 to each sum: three fit on top of what a fold leaves
+        if i % 3 == 2 or i == len(rows) - 1:
+            for total in (high, mid, low):
+                np.right_shift(total, _S61, out=term)
+                np.bitwise_and(total, _P, out=total)
+                np.add(total, term, out=total)
+    np.left_shift(high, _S1, out=high)
+    np.add(low, high, out=low)
+    np.right_shift(mid, _S30, out=term)
+    np.add(low, term, out=low)
+    np.bitwise_and(mid, _LOW30, out=mid)
+    np.left_shift(mid, _S31, out=mid)
+    np.add(low, mid, out=low)
+    _fold(low, out, term)
 
 
 def matmul(a: UInt64s, b: UInt64s) -> UInt64s:
@@ -252,15 +275,24 @@ def matmul(a: UInt64s, b: UInt64s) -> UInt64s:
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
         raise ParameterError(f"cannot multiply shapes {a.shape} and {b.shape}")
+    n, k, m = a.shape[0], a.shape[1], b.shape[1]
+    out = np.zeros((n, m), dtype=np.uint64)
     if _chosen is not None:
-        out = np.empty((a.shape[0], b.shape[1]), dtype=np.uint64)
         _chosen.matmul(np.ascontiguousarray(a), np.ascontiguousarray(b), out)
-        return out
-    return (
-        np.stack([weighted_sum([int(w) for w in row], b) for row in a])
-        if len(a)
-        else np.empty((0, b.shape[1]), np.uint64)
-    )
+    elif m < k:
+        columns = np.ascontiguousarray(b.T)
+        for i, j in np.ndindex(n, m):
+            out[i, j] = total(multiply(a[i], columns[j]))
+    else:
+        for i in range(n):
+            out[i] = weighted_sum([int(w) for w in a[i]], b)
+    return out
+
+
+def total(values: UInt64s) -> int:
+    """The sum of all elements."""
+    halves = int((values >> _S31).sum()), int((values & _LOW31).sum())
+    return ((halves[0] << 31) + halves[1]) % P61
 
 
 def inverse(a: UInt64s) -> UInt64s:

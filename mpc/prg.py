@@ -11,6 +11,8 @@ operating system.
 
 import os
 import sys
+from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256
 from hmac import digest as hmac_digest
 from typing import Any, NoReturn, Protocol
@@ -21,7 +23,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from mpc.errors import ParameterError
 
-__all__ = ["CIPHERS", "KEY_BYTES", "Keystream", "Stream", "encode_labels"]
+__all__ = ["CIPHERS", "KEY_BYTES", "Keystream", "Stream", "add_streams", "encode_labels"]
 
 KEY_BYTES = 32
 CIPHERS = ("aes256ctr", "chacha20")
@@ -31,6 +33,7 @@ P61 = (1 << 61) - 1
 # cache
 _CHUNK = 1 << 18
 _ZEROS = bytes(_CHUNK)
+_PIECE = _CHUNK // 2
 # some versions of `cryptography` want a block of slack after the output of update_into, even in CTR mode
 _SLACK = 16
 
@@ -120,6 +123,11 @@ def encode_labels(labels: tuple[Label, ...]) -> bytes:
     return b"".join(parts)
 
 
+@lru_cache(maxsize=256)
+def _opening(cipher: str, label: bytes) -> bytes:
+    return b"EPPML stream v1" + encode_labels((cipher, label))
+
+
 class Stream:
     """A reproducible source of secret randomness with labelled, independent children.
 
@@ -142,8 +150,7 @@ class Stream:
             raise ParameterError(f"a stream wants a {KEY_BYTES}-byte key, got {len(key)}")
         if cipher not in CIPHERS:
             raise ParameterError(f"cipher must be one of {', '.join(CIPHERS)}, got {cipher!r}")
-        context = b"EPPML stream v1" + encode_labels((cipher, label))
-        self._start(hmac_digest(key, context, sha256), cipher)
+        self._start(hmac_digest(key, _opening(cipher, label), sha256), cipher)
 
     def _start(self, secret: bytes, cipher: str) -> None:
         self._secret = secret
@@ -278,28 +285,35 @@ class Stream:
 
     def add_uint32(self, total: UInt32s, *, subtract: bool = False) -> None:
         """Add to `total`, mod 2^32, what `uint32` would return, without holding it in memory as a whole."""
-        self._accumulate(total, np.uint32, subtract)
+        add_streams(total, [(self, -1 if subtract else 1)])
 
     def add_uint64(self, total: UInt64s, *, subtract: bool = False) -> None:
         """Add to `total`, mod 2^64, what `uint64` would return, without holding it in memory as a whole."""
-        self._accumulate(total, np.uint64, subtract)
+        add_streams(total, [(self, -1 if subtract else 1)])
 
-    def _accumulate(self, total: npt.NDArray[Any], dtype: Any, subtract: bool) -> None:
-        if total.dtype != dtype or total.ndim != 1:
-            raise ParameterError(
-                f"want a vector of {np.dtype(dtype)}, got {total.dtype} of shape {total.shape}"
-            )
-        per_chunk = _CHUNK // total.itemsize
-        pad = np.empty(min(per_chunk, total.size) + _SLACK // total.itemsize, dtype=dtype)
-        view = _as_bytes(pad)
-        keys = self._keys()
-        for start in range(0, total.size, per_chunk):
-            part = total[start : start + per_chunk]
-            mask = pad[: part.size]
-            keys._encryptor.update_into(memoryview(_ZEROS)[: mask.nbytes], view)
+
+def add_streams(total: npt.NDArray[Any], streams: Iterable[tuple[Stream, int]]) -> None:
+    """Add to `total` (sign 1) or take from it (sign -1) the next words of every stream.
+
+    All streams pass over one piece of `total` before the next piece is touched, so it stays in cache.
+
+    Raises: ParameterError unless `total` is a vector of uint32 or uint64.
+    """
+    if total.dtype not in (np.uint32, np.uint64) or total.ndim != 1:
+        raise ParameterError(f"want a vector of uint32 or uint64, got {total.dtype} of shape {total.shape}")
+    steps = [
+        (stream._keys()._encryptor.update_into, np.subtract if sign < 0 else np.add)
+        for stream, sign in streams
+    ]
+    per_piece = _PIECE // total.itemsize
+    pad = np.empty(min(per_piece, total.size) + _SLACK // total.itemsize, dtype=total.dtype)
+    view = _as_bytes(pad)
+    for start in range(0, total.size, per_piece):
+        part = total[start : start + per_piece]
+        mask = pad[: part.size]
+        zeros = memoryview(_ZEROS)[: mask.nbytes]
+        for fill, combine in steps:
+            fill(zeros, view)
             if sys.byteorder == "big":
                 mask.byteswap(inplace=True)
-            if subtract:
-                np.subtract(part, mask, out=part)
-            else:
-                np.add(part, mask, out=part)
+            combine(part, mask, out=part)

@@ -18,7 +18,7 @@ from mpc.errors import NotEnoughParties, ParameterError
 from mpc.field import PrimeField
 from mpc.polynomial import evaluate_many, lagrange_coefficients
 from mpc.prg import Stream
-from mpc.shares import Scheme, Share, check_together, stacked
+from mpc.shares import Scheme, Share, check_together
 from mpc.threshold import Threshold
 
 __all__ = [
@@ -93,13 +93,14 @@ def reconstruct(shares: Sequence[Share]) -> Elements:
     used = ordered[: ordered[0].threshold.needed]
     field = prime_field(used[0].values)
     weights = weights_at(tuple(s.index for s in used), 0, field.modulus)
-    return Elements(field, combine_rows(weights, stacked(used), field).reshape(used[0].shape))
+    rows = [s.values.values.reshape(-1) for s in used]
+    return Elements(field, combine_rows(weights, rows, field).reshape(used[0].shape))
 
 
-def combine_rows(weights: Sequence[int], rows: Array, field: PrimeField) -> Array:
+def combine_rows(weights: Sequence[int], rows: Sequence[Array], field: PrimeField) -> Array:
     """The weighted sum of rows.
 
-    Shapes: rows [k, m] -> [m].
+    Shapes: k rows of m -> [m].
     """
     if field.modulus == field61.P61:
         return field61.weighted_sum(weights, rows)

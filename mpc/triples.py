@@ -68,7 +68,9 @@ Recipe: TypeAlias = tuple[Request, ...]
 
 
 class Source(Protocol):
-    """Where one party takes its shares of correlated randomness from."""
+    """Where one party takes its shares of correlated randomness from; `trust` is a sentence for a receipt."""
+
+    trust: str
 
     def take(self, request: Request) -> tuple[Words, ...]:
         """This party's shares of the next item, which must be the one asked for."""
@@ -82,6 +84,7 @@ class Recorder:
     """
 
     requests: list[Request] = field(default_factory=list)
+    trust: str = "none: a dry run on zeros"
 
     def take(self, request: Request) -> tuple[Words, ...]:
         """Zeros of the right shapes."""
@@ -101,6 +104,8 @@ class StoredSource:
     Raises: ProtocolError when a protocol asks for something else than the recipe says.
     """
 
+    trust = "nobody: the two parties made the triples by oblivious transfer"
+
     def __init__(self, recipe: Recipe, shares: Iterator[tuple[Words, ...]]) -> None:
         self._recipe = iter(recipe)
         self._shares = shares
@@ -119,6 +124,8 @@ class StoredSource:
 
 class DealtSource(StoredSource):
     """A source that expands a dealer's allotment as it goes."""
+
+    trust = "a dealer knows every mask, and must collude with no party"
 
     def __init__(self, allotment: "Allotment") -> None:
         super().__init__(allotment.recipe, allotment.shares())

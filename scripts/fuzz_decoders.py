@@ -28,8 +28,10 @@ with atheris.instrument_imports(["mpc"], ["mpc._numba61"]) if atheris else nullc
     from mpc.errors import DecodeError
     from mpc.field import FIELD61, PrimeField
     from mpc.group import GENERATOR, Point
+    from mpc.ot.edwards import Point as EdwardsPoint
     from mpc.prg import Stream
     from mpc.ring import RING32
+    from mpc.runtime.framing import Frame, Hello, Kind
     from mpc.secagg.messages import (
         Advert,
         Agreement,
@@ -44,7 +46,10 @@ with atheris.instrument_imports(["mpc"], ["mpc._numba61"]) if atheris else nullc
     from mpc.secagg.parameters import Parameters
     from mpc.sensor import Packet, Quantity, Splitter
     from mpc.shares import Share
+    from mpc.spdz import Preprocessing, deal_authenticated
     from mpc.threshold import Threshold
+    from mpc.triples import Allotment, Request, deal
+    from mpc.triples import Kind as Correlation
 
 PARAMS = Parameters((1, 2, 3, 4), 3, 2, dim=3, field_dim=1, modulus=2**24, field=257)
 
@@ -121,7 +126,28 @@ def _sharing() -> Iterator[Target]:
     yield Target("Packet", lambda d: Packet.from_bytes(d).to_bytes(), tuple(p.to_bytes() for p in packets))
 
 
-TARGETS = (*_secagg(), *_sharing())
+def _protocols() -> Iterator[Target]:
+    stream = Stream(bytes(32), b"corpus")
+    yield Target("Frame", lambda d: Frame.decode(d).encode()[4:], (Frame(Kind.SILENT, 3).encode()[4:],))
+    yield Target("Hello", lambda d: Hello.decode(d).encode(), (Hello(bytes(32), 1, 2).encode(),))
+    base = (4 * pow(5, -1, 2**255 - 19) % (2**255 - 19)).to_bytes(32, "little")
+    yield Target("EdwardsPoint", lambda d: EdwardsPoint.decode(d).encode(), (base,))
+    prepared = deal_authenticated((1, 2), {1: 2}, 1, stream)[1]
+    yield Target(
+        "Preprocessing",
+        lambda d: Preprocessing.from_bytes(d, 1, {1: 2}, 1).to_bytes(),
+        (prepared.to_bytes(),),
+    )
+    recipe = (Request(Correlation.PRODUCT, (2,)), Request(Correlation.BIT, (3,)))
+    allotted = deal(recipe, (1, 2), stream)[2]
+    yield Target(
+        "Allotment",
+        lambda d: Allotment.from_bytes(d, recipe, last=True).to_bytes(),
+        (allotted.to_bytes(),),
+    )
+
+
+TARGETS = (*_secagg(), *_sharing(), *_protocols())
 
 
 def check(target: Target, data: bytes) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mpc.errors import DecodeError
+from mpc.json_text import read_json
 from mpc.prg import Stream
 from zk.backends.base import Backend, Limbs
 from zk.circuit import Program
@@ -151,7 +152,7 @@ def load(path: Path, statement: Provable) -> Keys:
     r1cs, program = statement.circuit()
     first = start + 8 + size
     try:
-        header = json.loads(data[start + 8 : first])
+        header = read_json(data[start + 8 : first], max_bytes=_MAX_HEADER)
         if header.get("circuit") != r1cs.digest.hex() or header.get("challenges") != program.challenges:
             raise DecodeError("the keys of another circuit or version; delete it to make new keys")
         return _assemble(header, r1cs, memoryview(data)[first + -first % _ALIGN :])

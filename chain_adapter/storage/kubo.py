@@ -7,7 +7,6 @@ Source: Kubo RPC API v0 (add, block/get, block/stat, pin/add, pin/rm, version).
 """
 
 import http.client
-import json
 import secrets
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -17,7 +16,8 @@ from urllib.parse import urlencode, urlsplit
 from chain_adapter.errors import BlockCorrupt, BlockMissing, ChainError, ChainUnreachable, StorageFull
 from chain_adapter.storage.cid import Cid
 from chain_adapter.storage.unixfs import build, profile_named, read
-from mpc.errors import ParameterError
+from mpc.errors import DecodeError, ParameterError
+from mpc.json_text import read_json
 
 __all__ = ["KuboStore"]
 
@@ -159,8 +159,8 @@ def _is_loopback(host: str) -> bool:
 
 def _json(text: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(text)
-    except ValueError as error:
+        document = read_json(text, max_bytes=LARGEST_ANSWER)
+    except DecodeError as error:
         raise ChainUnreachable("what answers there is not the RPC of a Kubo node") from error
     if not isinstance(document, dict):
         raise ChainUnreachable("what answers there is not the RPC of a Kubo node")

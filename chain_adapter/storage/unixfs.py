@@ -49,7 +49,7 @@ def cid_of(data: bytes, profile: str = "kubo-v1") -> str:
     """The CID `ipfs add` would print for these bytes.
 
     >>> cid_of(b"hello world")
-    'bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e'
+    'bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e'
     """
     (root,) = deque((cid for cid, _block in build(data, profile)), maxlen=1)
     return str(root)

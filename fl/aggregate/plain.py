@@ -6,10 +6,10 @@ Leakage: the coordinator sees every update. The commitments still bind each clie
 import numpy as np
 
 from fl.aggregate.contribution import Contribution
+from fl.member import MemberSecrets
 from fl.setting import COORDINATOR, RoundSetting
-from fl.sums import Sum
+from fl.sums import Sum, SumCall
 from mpc.runtime import Protocol
-from mpc.secagg import IdentityKey
 from zk.field import R
 
 __all__ = ["Plain"]
@@ -24,21 +24,20 @@ class Plain:
         self,
         setting: RoundSetting,
         index: int,
-        identity: IdentityKey,
-        session: bytes,
-        group: tuple[int, ...],
+        secrets: MemberSecrets,
+        call: SumCall,
         contribution: Contribution,
     ) -> Protocol[None]:
         blinding = b"".join(scalar.to_bytes(_SCALAR, "big") for scalar in contribution.blinding)
         yield {COORDINATOR: contribution.values.astype("<i8").tobytes() + blinding}
 
-    def coordinator(self, setting: RoundSetting, session: bytes, group: tuple[int, ...]) -> Protocol[Sum]:
+    def coordinator(self, setting: RoundSetting, call: SumCall) -> Protocol[Sum]:
         dim, chunks = setting.statement.dim, setting.statement.chunks
         inbox = yield {}
         total = np.zeros(dim, dtype=np.int64)
         blinding = [0] * chunks
         included = []
-        for client in group:
+        for client in call.group:
             message = inbox.get(client, b"")
             if len(message) != 8 * dim + _SCALAR * chunks:
                 continue

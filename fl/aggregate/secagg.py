@@ -7,11 +7,12 @@ Assumes: the fractions of corrupt and dropping clients stay within the plan's; s
 from functools import lru_cache
 
 from fl.aggregate.contribution import Contribution
+from fl.member import MemberSecrets
 from fl.plan import Aggregation
 from fl.setting import RoundSetting
-from fl.sums import Sum
+from fl.sums import Sum, SumCall
 from mpc.runtime import Protocol
-from mpc.secagg import IdentityKey, Parameters, client, parameters, server
+from mpc.secagg import Parameters, client, parameters, server
 from zk.field import R
 
 __all__ = ["SecureAggregation", "sum_parameters"]
@@ -35,9 +36,9 @@ def sum_parameters(
     )
 
 
-def _parameters(setting: RoundSetting, session: bytes, group: tuple[int, ...]) -> Parameters:
-    terms = setting.plan.terms.aggregation
-    return sum_parameters(group, terms, setting.statement.dim, setting.statement.chunks, session)
+def _parameters(setting: RoundSetting, call: SumCall) -> Parameters:
+    terms, session = setting.plan.terms.aggregation, call.session(setting.plan_hash, setting.number)
+    return sum_parameters(call.group, terms, setting.statement.dim, setting.statement.chunks, session)
 
 
 class SecureAggregation:
@@ -47,17 +48,16 @@ class SecureAggregation:
         self,
         setting: RoundSetting,
         index: int,
-        identity: IdentityKey,
-        session: bytes,
-        group: tuple[int, ...],
+        secrets: MemberSecrets,
+        call: SumCall,
         contribution: Contribution,
     ) -> Protocol[None]:
-        chosen = _parameters(setting, session, group)
+        chosen = _parameters(setting, call)
         yield from client(
-            index, chosen, identity, setting.identities, contribution.values, contribution.blinding
+            index, chosen, secrets.identity, setting.identities, contribution.values, contribution.blinding
         )
 
-    def coordinator(self, setting: RoundSetting, session: bytes, group: tuple[int, ...]) -> Protocol[Sum]:
-        chosen = _parameters(setting, session, group)
+    def coordinator(self, setting: RoundSetting, call: SumCall) -> Protocol[Sum]:
+        chosen = _parameters(setting, call)
         aggregate = yield from server(chosen, setting.identities)
         return Sum(aggregate.total, list(aggregate.field_total), aggregate.included)

@@ -1,12 +1,14 @@
 """Reading JSON by type: a value of another type is an error that names the file and the field."""
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mpc.errors import EppmlError
+from mpc.errors import DecodeError, EppmlError
+from mpc.json_text import read_json
+
+_MAX_BYTES = 256 << 20
 
 __all__ = ["Fields", "ReportError", "load"]
 
@@ -98,8 +100,8 @@ def load(path: Path) -> Fields:
     """One JSON file. Raises: ReportError when it is absent, unreadable or not a JSON object."""
     where = f"{path.parent.name}/{path.name}"
     try:
-        return Fields(where, json.loads(path.read_bytes()))
+        return Fields(where, read_json(path.read_bytes(), max_bytes=_MAX_BYTES))
     except OSError as error:
         raise ReportError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ReportError(f"{where} is not valid JSON") from error
+    except DecodeError as error:
+        raise ReportError(f"{where} is not valid JSON: {error}") from error

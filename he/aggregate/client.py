@@ -77,7 +77,9 @@ def client(
     Shapes: values [dim] integers, field_values [field_dim].
     Raises: ParameterError for inputs that do not fit.
     Leakage: to the coordinator, nothing but the size; to the committee together, the sum of at least
-        `min_clients` clients; to `needed` corrupt members, everything.
+        `min_clients` clients; to `needed` corrupt members, everything. Two sessions over the same values,
+        with one client more in the second, show that client's values: a repeated round wants fresh updates,
+        or a client that counts what it takes part in.
     Assumes: the dealer of the key was honest; fewer than `needed` members are corrupt; decisional composite
         residuosity and the exponent assumption of the key; identities belong to whom they are said to.
     """

@@ -80,6 +80,13 @@ def _run(
     )
     if agreed < params.quorum:
         raise NotEnoughParties(f"{agreed} members confirmed the list of clients, {params.quorum} are needed")
-    part = partial_decrypt(share, summed(params, uploads), context=digest, stream=randomness, threads=threads)
+    part = partial_decrypt(
+        share,
+        summed(params, uploads),
+        contributions=len(uploads),
+        context=digest,
+        stream=randomness,
+        threads=threads,
+    )
     yield {COORDINATOR: part.to_bytes(params.key.public)}
     return tuple(proposed)

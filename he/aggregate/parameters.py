@@ -22,12 +22,12 @@ MAX_DIM = 1 << 32
 class Parameters:
     """Who sums what, under which committee's key, in which session.
 
-    The coordinator is party 0, clients are distinct indices from 1, and member i of the committee is party
-    max(clients) + i. Every client sends `dim` integers of magnitude at most `bound` and `field_dim` residues
-    mod `field`. `session` names this run and no other: plan, round, attempt. A member sends its part only
-    after `quorum` members, itself among them, signed the same list of uploads; by default so many that no
-    coordinator, together with `key.threshold.needed - 1` members, gets two lists decrypted. A smaller quorum
-    survives more absent members and tolerates `tolerated` corrupt ones.
+    The coordinator is party 0, clients are distinct indices from 1, and member i of the committee is the i-th
+    of `committee`, by default party max(clients) + i. Every client sends `dim` integers of magnitude at most
+    `bound` and `field_dim` residues mod `field`. `session` names this run and no other: plan, round, attempt.
+    A member sends its part only after `quorum` members, itself among them, signed the same list of uploads;
+    by default so many that no coordinator, together with `key.threshold.needed - 1` members, gets two lists
+    decrypted. A smaller quorum survives more absent members and tolerates `tolerated` corrupt ones.
 
     Raises: ParameterError for a combination that cannot work.
     """
@@ -40,6 +40,7 @@ class Parameters:
     field: int = BN254_SCALAR_FIELD
     session: bytes = b""
     quorum: int = 0
+    committee: tuple[int, ...] = ()
     packing: Packing = attribute(init=False, repr=False, compare=False)
     field_packing: Packing = attribute(init=False, repr=False, compare=False)
     context: bytes = attribute(init=False, repr=False, compare=False)
@@ -65,6 +66,20 @@ class Parameters:
             raise ParameterError(
                 f"a quorum of {self.quorum} is not between {threshold.needed} and {threshold.parties} members"
             )
+        if 2 * self.quorum <= threshold.parties:
+            # two disjoint groups of honest members could each confirm and decrypt a list of their own
+            raise ParameterError(
+                f"a quorum of {self.quorum} is not a majority of {threshold.parties} members"
+            )
+        if not self.committee:
+            members = range(clients[-1] + 1, clients[-1] + threshold.parties + 1)
+            object.__setattr__(self, "committee", tuple(members))
+        parties = self.committee
+        increasing = list(parties) == sorted(set(parties) - set(clients))
+        if len(parties) != threshold.parties or not increasing or not 0 < parties[0] <= parties[-1] < 1 << 32:
+            raise ParameterError(
+                f"the committee is {threshold.parties} increasing parties that are not clients"
+            )
         bits = self.key.public.bits
         for name, bound in (("packing", self.bound), ("field_packing", self.field - 1)):
             object.__setattr__(self, name, Packing.for_bound(bound * len(clients), bits))
@@ -74,12 +89,6 @@ class Parameters:
     def min_clients(self) -> int:
         """The committee decrypts no sum of fewer clients."""
         return self.key.min_contributions
-
-    @property
-    def committee(self) -> tuple[int, ...]:
-        """The members' party indices; member i of the key is the i-th of them."""
-        first = self.clients[-1]
-        return tuple(first + i for i in range(1, self.key.threshold.parties + 1))
 
     @property
     def tolerated(self) -> int:
@@ -102,7 +111,10 @@ class Parameters:
         for client in self.clients:
             writer.number(client)
         writer.number(self.dim, 8).integer(self.bound).number(self.field_dim, 8).integer(self.field)
-        return writer.blob(self.session).number(self.quorum).done()
+        writer.blob(self.session).number(self.quorum)
+        for party in self.committee:
+            writer.number(party)
+        return writer.done()
 
     @classmethod
     def from_bytes(cls, data: bytes, *, allow_insecure: bool = False) -> "Parameters":
@@ -112,11 +124,12 @@ class Parameters:
         clients = tuple(reader.number() for _ in range(reader.number(below=MAX_CLIENTS + 1)))
         dim, bound, field_dim, field = reader.number(8), reader.integer(), reader.number(8), reader.integer()
         session, quorum = reader.blob(), reader.number()
+        committee = tuple(reader.number() for _ in range(key.threshold.parties))
         reader.end()
         if not quorum:
             raise DecodeError("a quorum of nobody")
         try:
-            return cls(key, clients, dim, int(bound), field_dim, int(field), session, quorum)
+            return cls(key, clients, dim, int(bound), field_dim, int(field), session, quorum, committee)
         except InsecureError:
             raise
         except ParameterError as error:

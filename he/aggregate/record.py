@@ -84,8 +84,15 @@ def opened(params: Parameters, plaintexts: Sequence[mpz]) -> tuple[npt.NDArray[n
 def combined(
     params: Parameters, uploads: Mapping[int, bytes], sums: Sequence[mpz], parts: Sequence[PartialDecryption]
 ) -> Combined:
-    """The plaintexts of the sums, from the members' parts."""
-    return combine(params.key, sums, parts, context=list_digest(params, uploads))
+    """The plaintexts of the sums, from the members' parts.
+
+    Raises: FaultyParty naming a party, NotEnoughParties.
+    """
+    try:
+        return combine(params.key, sums, parts, context=list_digest(params, uploads))
+    except FaultyParty as error:
+        # the key counts its members from 1, the aggregation counts parties
+        raise FaultyParty(params.committee[error.party - 1], error.reason) from None
 
 
 def audit(record: Record, params: Parameters, identities: Mapping[int, PublicIdentity]) -> tuple[int, ...]:

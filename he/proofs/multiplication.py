@@ -48,7 +48,7 @@ class MultiplicationProof:
 def multiply_hidden(public: PublicKey, ciphertext: int, factor: int, stream: Stream) -> tuple[mpz, int]:
     """An encryption of factor * plaintext that hides the factor, and its randomiser's opening."""
     (opening,) = encryptor(public).openings(1, stream)
-    power = _secret_power(ciphertext, factor, public)
+    power = _secret_power(ciphertext, int(factor), public)
     return power * encryptor(public).images([opening])[0] % public.n_squared, opening
 
 
@@ -80,10 +80,13 @@ def prove_multiplication(
     Raises: ParameterError for a factor of magnitude n/2 or more.
     Leakage: statistical zero-knowledge (2^-128), in the random oracle model.
     """
+    factor = int(factor)
     if 2 * abs(factor) >= public.n:
         raise ParameterError("the factor does not fit the modulus")
     stream = stream or Stream.from_os(PROTOCOL)
     group = Openings(public)
+    group.check_secret(factor_opening)
+    group.check_secret(product_opening)
     mask = stream.below(1 << _mask_bits(public))
     first_mask, second_mask = group.mask(stream), group.mask(stream)
     first = group.hide(mask, first_mask)
@@ -93,7 +96,7 @@ def prove_multiplication(
     (challenge,) = draw(transcript)
     return MultiplicationProof(
         challenge,
-        mpz(mask + challenge * int(factor)),
+        mpz(mask + challenge * factor),
         mpz(group.combine([first_mask, factor_opening], [1, challenge])),
         mpz(group.combine([second_mask, product_opening], [1, challenge])),
     )

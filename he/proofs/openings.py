@@ -12,7 +12,7 @@ from gmpy2 import gcd, mpz, powmod, powmod_sec
 
 from he.fixed_base import FixedBase
 from he.keys import PublicKey
-from mpc.errors import ProofRejected
+from mpc.errors import ParameterError, ProofRejected
 from mpc.prg import Stream
 from mpc.transcript import Transcript
 
@@ -71,6 +71,16 @@ class Openings:
             base = mpz(r) if k >= 0 else powmod(mpz(r), -1, n)
             result = result * (powmod_sec(base, abs(k), n) if k else 1) % n
         return int(result)
+
+    def check_secret(self, opening: int) -> None:
+        """Raises: ParameterError for a secret too long for the mask to hide, or no unit."""
+        hidden_bits = self._mask_bits - CHALLENGE_BITS - HIDING_BITS
+        if self.public.exponent_bits and abs(opening).bit_length() > hidden_bits:
+            raise ParameterError(
+                f"an opening of {opening.bit_length()} bits: proofs are about fresh ciphertexts"
+            )
+        if not self.public.exponent_bits and gcd(mpz(opening), self.public.n) != 1:
+            raise ParameterError("an opening is not a unit mod n")
 
     def check(self, response: int) -> None:
         """Raises: ProofRejected for a response that no honest prover sends."""

@@ -58,19 +58,21 @@ def prove_plaintexts(
 ) -> PlaintextProof:
     """Prove knowledge of `messages` and `openings` of `ciphertexts`.
 
-    Raises: ParameterError when lengths differ.
+    Raises: ParameterError when lengths differ, or an opening is not one of a fresh ciphertext.
     Leakage: statistical zero-knowledge (2^-128), in the random oracle model.
     """
     if not len(ciphertexts) == len(messages) == len(openings):
         raise ParameterError("as many messages and openings as ciphertexts are needed")
     stream = stream or Stream.from_os(PROTOCOL)
     group = Openings(public, growth=len(ciphertexts).bit_length())
+    for opening in openings:
+        group.check_secret(opening)
     mask, hidden = stream.below(int(public.n)), group.mask(stream)
     first = group.hide(mask, hidden)
     transcript = start(PROTOCOL, public, context, ciphertexts)
     absorb_all(transcript, public, b"first", [first])
     challenges = draw(transcript, len(ciphertexts))
-    message = (mask + sum(e * m for e, m in zip(challenges, messages, strict=True))) % public.n
+    message = (mask + sum(e * int(m) for e, m in zip(challenges, messages, strict=True))) % public.n
     return PlaintextProof(first, message, mpz(group.combine([hidden, *openings], [1, *challenges])))
 
 

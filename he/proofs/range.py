@@ -100,11 +100,13 @@ def prove_range(
     Leakage: statistical zero-knowledge (2^-128), in the random oracle model; Python's branches show the bits
         to who can time single operations.
     """
+    message, low = int(message), int(low)
     if not 1 <= bits <= MAX_BITS or not 0 <= message - low < 1 << bits:
         raise ParameterError(f"the message is not in a range of {bits} bits from {low}")
     stream = stream or Stream.from_os(PROTOCOL)
     group, wide = Openings(public), Openings(public, growth=bits + 1)
-    digits = [(int(message) - low) >> i & 1 for i in range(bits)]
+    group.check_secret(opening)
+    digits = [(message - low) >> i & 1 for i in range(bits)]
     hidden = [_fresh(public, stream) for _ in digits]
     encrypted = tuple(group.hide(digit, r) for digit, r in zip(digits, hidden, strict=True))
     masks, fakes = [], []

@@ -1,8 +1,10 @@
 """Sharing schemes that protocols run on.
 
-base        Engine: inputs, reveal, multiply, dot, matmul, square, conjoin, and bits <-> numbers
-additive    Additive: any number of parties, Beaver triples from a `mpc.triples` source
-replicated  Replicated: three parties, honest majority, no triples
+    base        Engine: inputs, adopt, reveal, multiply, dot, matmul, square, conjoin, bits <-> numbers
+    additive    Additive: any number of parties, Beaver triples from a `mpc.triples` source
+    replicated  Replicated: three parties, honest majority, no triples
+
+All is over Z_2^64; for shares with a MAC see `mpc.spdz`.
 """
 
 from mpc.engine.additive import Additive

@@ -16,6 +16,8 @@ from mpc.bits import planes, spread
 from mpc.engine.base import Engine, Shape, Share
 from mpc.prg import Stream
 from mpc.runtime.types import Inbox, Outbox
+from mpc.shares import Scheme
+from mpc.threshold import Threshold
 from mpc.triples import Kind, Request, Source
 from mpc.wire import Words, pack, unpack
 
@@ -26,12 +28,18 @@ class Additive(Engine):
     """One party of an additive sharing; every party needs the same recipe from its source."""
 
     lead = 0
+    scheme = Scheme.ADDITIVE
 
     def __init__(self, me: int, parties: tuple[int, ...], source: Source, randomness: Stream) -> None:
         super().__init__(me, parties)
         self._source = source
         self._randomness = randomness
         self._first = me == parties[0]
+
+    @property
+    def threshold(self) -> Threshold:
+        """All of them."""
+        return Threshold(len(self.parties), len(self.parties))
 
     def public(self, values: Words) -> Share:
         """The first party holds the number, the others zero."""

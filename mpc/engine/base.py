@@ -10,8 +10,13 @@ from typing import TypeAlias
 
 import numpy as np
 
+from mpc.domain import Elements
 from mpc.errors import ParameterError
+from mpc.ring import RING64
 from mpc.runtime.types import Protocol
+from mpc.shares import Scheme
+from mpc.shares import Share as Shares
+from mpc.threshold import Threshold
 from mpc.wire import Words
 
 __all__ = ["Engine", "Shape", "Share", "as_words"]
@@ -25,10 +30,12 @@ Shape: TypeAlias = tuple[int, ...]
 class Engine(ABC):
     """One party's side of a sharing scheme over Z_2^64, and over bits.
 
-    `lead` is how many leading axes a share has beyond the array it shares.
+    `lead` is how many leading axes a share has beyond the array it shares. Inputs come from the parties
+    themselves (`inputs`) or from outside, dealt by `mpc.additive` or `mpc.replicated` (`adopt`).
     """
 
     lead: int
+    scheme: Scheme
 
     def __init__(self, me: int, parties: tuple[int, ...]) -> None:
         if me not in parties or len(set(parties)) != len(parties):
@@ -44,6 +51,28 @@ class Engine(ABC):
     def reshape(self, x: Share, shape: Shape) -> Share:
         """The same share with its array in another shape."""
         return x.reshape(*x.shape[: self.lead], *shape)
+
+    def adopt(self, share: Shares) -> Share:
+        """A share that came from outside, such as a client's, as one to compute with.
+
+        Raises: ParameterError unless it is this party's, of this engine's scheme, over Z_2^64.
+        """
+        place = self.parties.index(self.me) + 1
+        want = (self.scheme, self.threshold, place, RING64)
+        if (share.scheme, share.threshold, share.index, share.domain) != want:
+            raise ParameterError(f"this party computes with share {place} of {self.scheme.name} over Z_2^64")
+        values: Share = share.values.values.astype(np.uint64, copy=False)
+        return values
+
+    def release(self, x: Share) -> Shares:
+        """A share as an object that knows its scheme and can be sent, stored or reconstructed."""
+        place = self.parties.index(self.me) + 1
+        return Shares(self.scheme, self.threshold, place, self.shape(x), Elements(RING64, x))
+
+    @property
+    @abstractmethod
+    def threshold(self) -> Threshold:
+        """How many parties reconstruct."""
 
     @abstractmethod
     def public(self, values: Words) -> Share:

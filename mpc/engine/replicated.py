@@ -20,7 +20,10 @@ from mpc.bits import planes, spread
 from mpc.engine.base import Engine, Shape, Share
 from mpc.errors import FaultyParty, ParameterError, ProtocolError
 from mpc.prg import Stream
+from mpc.replicated import THRESHOLD
 from mpc.runtime.types import Inbox, Outbox
+from mpc.shares import Scheme
+from mpc.threshold import Threshold
 from mpc.wire import Words, pack, receive, unpack
 
 __all__ = ["Replicated"]
@@ -30,6 +33,7 @@ class Replicated(Engine):
     """One of three parties; `setup` makes it. `with_previous` and `with_next` are keys shared by two each."""
 
     lead = 1
+    scheme = Scheme.REPLICATED
 
     def __init__(self, me: int, parties: tuple[int, ...], with_previous: Stream, with_next: Stream) -> None:
         super().__init__(me, parties)
@@ -57,6 +61,11 @@ class Replicated(Engine):
         if len(theirs) != 32:
             raise FaultyParty(after, f"sent a key of {len(theirs)} bytes")
         return cls(me, parties, Stream(key, b"replicated"), Stream(theirs, b"replicated"))
+
+    @property
+    def threshold(self) -> Threshold:
+        """Two of three."""
+        return THRESHOLD
 
     def public(self, values: Words) -> Share:
         """Part 0 is the number, so parties 0 and 2 hold it."""
@@ -102,7 +111,10 @@ class Replicated(Engine):
         """
         inbox = yield {self.previous: pack(x[1]), self.next: hashlib.sha256(pack(x[0])).digest()}
         (missing,) = unpack(inbox, self.next, x.shape[1:])
-        if not hmac.compare_digest(receive(inbox, self.previous), hashlib.sha256(pack(missing)).digest()):
+        digest = receive(inbox, self.previous)
+        if len(digest) != 32:
+            raise FaultyParty(self.previous, f"sent a digest of {len(digest)} bytes")
+        if not hmac.compare_digest(digest, hashlib.sha256(pack(missing)).digest()):
             raise ProtocolError(
                 f"parties {self.previous} and {self.next} disagree about a share: one of them lies"
             )

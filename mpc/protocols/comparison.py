@@ -14,7 +14,7 @@ from mpc.engine import Engine, Share, as_words
 from mpc.errors import ParameterError
 from mpc.runtime.types import Inbox, Outbox
 
-__all__ = ["less_than", "reveal_less_than"]
+__all__ = ["less_than", "reveal_less_than", "signs"]
 
 
 def less_than(engine: Engine, x: Share, y: Share, bits: int = 64) -> Generator[Outbox, Inbox, Share]:
@@ -24,16 +24,25 @@ def less_than(engine: Engine, x: Share, y: Share, bits: int = 64) -> Generator[O
     Assumes: |x - y| < 2^(bits - 1) everywhere; smaller `bits` cost fewer rounds and bytes.
     Raises: ParameterError unless 2 <= bits <= 64 and shapes agree.
     """
-    if not 2 <= bits <= 64:
-        raise ParameterError(f"numbers of 2 to 64 bits can be compared, not of {bits}")
     shape = engine.shape(x)
     if shape != engine.shape(y) or len(shape) != 1:
         raise ParameterError(f"compare two vectors of one length, not {shape} and {engine.shape(y)}")
-    generate, propagate = yield from engine.summands(x - y, bits)
+    return (yield from engine.number((yield from signs(engine, x - y, bits)), shape[0]))
+
+
+def signs(engine: Engine, x: Share, bits: int = 64) -> Generator[Outbox, Inbox, Share]:
+    """Bit `bits - 1` of every number, 64 in a shared word: the sign, of numbers that fit.
+
+    Shapes: x [n] -> [ceil(n / 64)].
+    Raises: ParameterError unless 2 <= bits <= 64.
+    """
+    if not 2 <= bits <= 64:
+        raise ParameterError(f"numbers of 2 to 64 bits can be compared, not of {bits}")
+    generate, propagate = yield from engine.summands(x, bits)
     top = bits - 1
     carry = yield from _carry(engine, generate[..., :top, :], propagate[..., :top, :])
-    sign = propagate[..., top, :] ^ carry
-    return (yield from engine.number(sign, shape[0]))
+    sign: Share = propagate[..., top, :] ^ carry
+    return sign
 
 
 def _carry(engine: Engine, generate: Share, propagate: Share) -> Generator[Outbox, Inbox, Share]:

@@ -10,21 +10,27 @@ Assumes: X25519 and ChaCha20-Poly1305; `session` is never used twice with the sa
     replays or swaps messages is named; one that withholds a message cannot be told from a silent sender.
 """
 
+import hashlib
 from collections.abc import Generator, Mapping
 from typing import TypeVar
 
+from cryptography import x509
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from mpc.errors import DecodeError, FaultyParty, ParameterError
+from mpc.ot.edwards import Point
 from mpc.prg import Stream
 from mpc.runtime.bundles import bundle, unbundle
+from mpc.runtime.certificates import Identity
 from mpc.runtime.types import Inbox, Outbox, Protocol
 
-__all__ = ["SealingKey", "relay", "through_relay"]
+__all__ = ["SealingKey", "relay", "sealing_public", "through_relay"]
 
 T = TypeVar("T")
 
@@ -41,6 +47,18 @@ class SealingKey:
     def generate(cls, randomness: Stream) -> "SealingKey":
         """A fresh key."""
         return cls(randomness.bytes(32))
+
+    @classmethod
+    def from_identity(cls, identity: Identity) -> "SealingKey":
+        """The sealing key that goes with a party's TLS identity, by the map between the two curves.
+
+        Assumes: one scalar may both sign and agree on keys, as in libsodium's conversion of the same keys.
+        Raises: ParameterError for an identity that is not Ed25519.
+        """
+        key = serialization.load_pem_private_key(identity.key, None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ParameterError("only an Ed25519 identity has a sealing key")
+        return cls(hashlib.sha512(key.private_bytes_raw()).digest()[:32])
 
     def __repr__(self) -> str:
         return "SealingKey(<secret>)"
@@ -61,6 +79,20 @@ class SealingKey:
             raise ParameterError("a peer's sealing key is no X25519 key") from None
         ends = b"".join(sorted((self.public, peer)))
         return ChaCha20Poly1305(HKDF(SHA256(), 32, session, b"eppml/relay/1" + ends).derive(shared))
+
+
+def sealing_public(certificate: bytes) -> bytes:
+    """The public sealing key of the party with this certificate (PEM): whoever has the one has the other.
+
+    Raises: ParameterError for a certificate that is not Ed25519, or whose key is no point of the curve.
+    """
+    key = x509.load_pem_x509_certificate(certificate).public_key()
+    if not isinstance(key, Ed25519PublicKey):
+        raise ParameterError("only an Ed25519 certificate has a sealing key")
+    try:
+        return Point.decode(key.public_bytes_raw()).montgomery
+    except DecodeError as error:
+        raise ParameterError(f"a certificate's key cannot be used: {error}") from None
 
 
 def through_relay(

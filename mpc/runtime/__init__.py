@@ -1,12 +1,16 @@
 """Run protocols: one generator per party, any network.
 
-types         Outbox, Inbox, Protocol: what a protocol is; RunResult, Delivery: how a run ended
-meter         Cost: rounds, bytes, messages, triples and seconds of each party
-local         run_local: every party in this process, over a simulated Network
-tls           run_tls, TlsParty: one party here, its peers in other processes or on other machines
-  certificates  Identity: the key and self-signed certificate by which peers know a party
-  framing       the bounded frames on the wire
-  link          one peer's connection        rounds   waiting for everybody, naming who does not answer
+    types         Outbox, Inbox, Protocol: what a protocol is; RunResult, Delivery: how a run ended
+    meter         Cost: rounds, bytes, messages, triples and seconds of each party
+    local         run_local: every party in this process, over a simulated Network
+    compose       together: several protocols in the same rounds        (bundles: their messages as one)
+    tls           run_tls, TlsParty: one party here, its peers in other processes or on other machines
+    certificates  Identity: the key and self-signed certificate by which peers know a party
+    framing       the bounded frames on the wire
+    link  rounds  one peer's connection; waiting for everybody, and naming who does not answer
+    cli           eppml party                                          (party_file: what a party's file says)
+
+A protocol does not know which of them runs it, and its bill is the same in all.
 """
 
 from mpc.runtime.certificates import Identity, fingerprint, load_certificate

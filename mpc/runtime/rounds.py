@@ -56,12 +56,12 @@ class Rounds(Generic[T]):
         self._links[link.peer] = link
         self._listeners.append(asyncio.create_task(link.listen(lambda: self._round, self._changed)))
 
-    async def to_the_end(self, first_deadline: float) -> TlsResult[T]:
-        """Round after round until the protocol returns."""
+    async def to_the_end(self, join_deadline: float) -> TlsResult[T]:
+        """Round after round until the protocol returns; in the first, peers may still be joining others."""
         begin = perf_counter()
         known = dict.fromkeys([*self._links, *self.failed])
         inbox: Inbox | None = None
-        deadline = first_deadline
+        patience = join_deadline
         while True:
             try:
                 outbox = check_outbox(self._me, await asyncio.to_thread(self._step, inbox), known)
@@ -72,9 +72,9 @@ class Rounds(Generic[T]):
             if self._round > self._max_rounds:
                 raise ProtocolError(f"party {self._me} is still running after {self._max_rounds} rounds")
             await self._send(outbox)
-            inbox = await self._receive(deadline)
+            inbox = await self._receive(patience)
             self._round += 1
-            deadline = self._deadline
+            patience = self._deadline
 
     def _step(self, inbox: Inbox | None) -> Outbox:
         """One step of the protocol, in a thread of its own so that heartbeats are not held up."""
@@ -102,7 +102,7 @@ class Rounds(Generic[T]):
         }
         await asyncio.gather(*(self._links[i].send(frame, self._deadline) for i, frame in frames.items()))
 
-    async def _receive(self, deadline: float) -> Inbox:
+    async def _receive(self, patience: float) -> Inbox:
         """Wait until every live peer has spoken in this round, or is gone."""
         begin = monotonic()
         beat = begin + self.heartbeat
@@ -111,11 +111,13 @@ class Rounds(Generic[T]):
             pending = [
                 link for link in self._links.values() if link.live and not link.has_spoken(self._round)
             ]
-            limits = {link.peer: begin + self._allowance(link, deadline) for link in pending}
+            limits = {link.peer: begin + self._allowance(link, patience) for link in pending}
             now = monotonic()
             for link in pending:
                 if limits[link.peer] <= now:
-                    link.fail(PartyTimeout(link.peer, f"silent for {deadline:g} s in round {self._round}"))
+                    link.fail(
+                        PartyTimeout(link.peer, f"silent for {self._deadline:g} s in round {self._round}")
+                    )
             self._collect(everyone_answered=not any(link.live for link in pending))
             if not any(link.live for link in pending):
                 break
@@ -134,10 +136,10 @@ class Rounds(Generic[T]):
                 inbox[index] = data
         return inbox
 
-    def _allowance(self, link: Link, deadline: float) -> float:
-        """One deadline, or a little over two for a peer that said lately that somebody keeps it waiting."""
+    def _allowance(self, link: Link, patience: float) -> float:
+        """One deadline, and `patience` more for a peer that said lately that somebody keeps it waiting."""
         waits = monotonic() - link.waits_since_heard < 2 * self.heartbeat
-        return deadline + self._deadline + self.heartbeat if waits else deadline
+        return self._deadline + (patience + self.heartbeat if waits else 0.0)
 
     def _collect(self, everyone_answered: bool) -> None:
         """Write down who failed: what we saw at once, what a peer claims only when all have answered."""

@@ -131,7 +131,7 @@ class TlsParty:
         run = Rounds(self.me, protocol, deadline, tolerate, max_rounds, self._max_message)
         try:
             await self._join(run, session_digest(session), join_deadline)
-            result = await run.to_the_end(max(deadline, join_deadline))
+            result = await run.to_the_end(join_deadline)
             # A peer may take its whole deadline to read our last message.
             linger = deadline
             return result

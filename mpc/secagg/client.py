@@ -16,8 +16,16 @@ from mpc.errors import DecodeError, FaultyParty, NotEnoughParties, ParameterErro
 from mpc.prg import Stream
 from mpc.secagg.graph import draw_neighbours, mask_sign
 from mpc.secagg.identity import IdentityKey, PublicIdentity
-from mpc.secagg.keys import AgreementKey, RunKeys, commit_seed, open_sealed, seal
-from mpc.secagg.masks import Accumulator
+from mpc.secagg.keys import (
+    AgreementKey,
+    RunKeys,
+    commit_seed,
+    open_sealed,
+    own_mask_key,
+    pair_mask_key,
+    seal,
+)
+from mpc.secagg.masks import Accumulator, check_vector
 from mpc.secagg.messages import (
     Advert,
     Agreement,
@@ -140,9 +148,12 @@ class _Client:
         self.masked_with = tuple(sorted((set(self.drawn) & dealers) | set(delivery.shares)))
         total = Accumulator(self.params)
         total.add_vector(values, field_values)
-        total.add_mask(self.keys.seed, 1)
+        context = self.params.context
+        masks = [(own_mask_key(context, self.me, self.keys.seed), 1)]
         for j in self.masked_with:
-            total.add_mask(self._agree(j, self.masking, self.roster[j].mask), mask_sign(self.me, j))
+            shared = self._agree(j, self.masking, self.roster[j].mask)
+            masks.append((pair_mask_key(context, self.me, j, shared), mask_sign(self.me, j)))
+        total.add_masks(masks)
         return Masked(tuple(sorted(self.accused)), total.reduced(), total.field).to_bytes(self.params)
 
     def _receive(self, j: int, sealed: Sealed) -> None:
@@ -214,7 +225,7 @@ def client(
         raise ParameterError(f"client {me} or some identity is not part of this aggregation")
     if identities[me] != identity.public():
         raise ParameterError(f"the identity key is not client {me}'s")
-    Accumulator(params).add_vector(values, field_values)
+    check_vector(params, values, field_values)
     state = _Client(me, params, identity, identities, randomness or Stream.from_os())
     return _run(state, values, field_values)
 

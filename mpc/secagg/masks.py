@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mpc.errors import ParameterError
-from mpc.prg import Stream
+from mpc.prg import Stream, add_streams
 from mpc.secagg.parameters import Parameters
 
-__all__ = ["Accumulator"]
+__all__ = ["Accumulator", "check_vector"]
 
 
 class Accumulator:
@@ -18,7 +18,9 @@ class Accumulator:
 
     >>> params = Parameters((1, 2, 3), 2, 2, dim=2, field_dim=1, field=97)
     >>> total = Accumulator(params)
-    >>> total.add_mask(bytes(32), 1); total.add_vector(np.array([1, -1]), [5]); total.add_mask(bytes(32), -1)
+    >>> total.add_masks([(bytes(32), 1)])
+    >>> total.add_vector(np.array([1, -1]), [5])
+    >>> total.add_masks([(bytes(32), -1)])
     >>> total.signed().tolist(), total.field
     ([1, -1], [5])
     """
@@ -37,25 +39,20 @@ class Accumulator:
 
         Raises: ParameterError for wrong lengths or a type that is not an integer.
         """
-        if ring.shape != self.ring.shape or ring.dtype.kind not in "iu" or len(field) != len(self.field):
-            raise ParameterError(
-                f"want {self.ring.size} integers and {len(self.field)} field elements, "
-                f"got {ring.dtype} of shape {ring.shape} and {len(field)}"
-            )
+        check_vector(self._params, ring, field)
         self.ring += ring.astype(self.ring.dtype, copy=False)
         self.field = [(a + b) % self._params.field for a, b in zip(self.field, field, strict=True)]
 
-    def add_mask(self, key: bytes, sign: int) -> None:
-        """Add (sign 1) or take away (sign -1) the mask that `key` expands to."""
-        stream = Stream(key, b"secagg mask").derive(self._params.context)
-        if self.ring.dtype == np.uint32:
-            stream.derive("ring").add_uint32(self.ring, subtract=sign < 0)
-        else:
-            stream.derive("ring").add_uint64(self.ring, subtract=sign < 0)
+    def add_masks(self, masks: Sequence[tuple[bytes, int]]) -> None:
+        """Add (sign 1) or take away (sign -1) the masks that the keys expand to."""
+        p = self._params.field
+        streams = [(Stream(key, b"secagg mask"), sign) for key, sign in masks]
+        add_streams(self.ring, [(stream.derive("ring"), sign) for stream, sign in streams])
         if self.field:
-            p = self._params.field
-            mask = stream.derive("field").integers_below(p, len(self.field))
-            self.field = [(a + sign * b) % p for a, b in zip(self.field, mask, strict=True)]
+            for stream, sign in streams:
+                mask = stream.derive("field").integers_below(p, len(self.field))
+                self.field = [a + sign * b for a, b in zip(self.field, mask, strict=True)]
+            self.field = [v % p for v in self.field]
 
     def add(self, other: "Accumulator") -> None:
         """Add another sum."""
@@ -77,3 +74,12 @@ class Accumulator:
         signed = self.reduced().astype(np.int64)
         signed[signed >= half] -= self._params.modulus
         return signed
+
+
+def check_vector(params: Parameters, ring: npt.NDArray[Any], field: Sequence[int]) -> None:
+    """Raises: ParameterError unless the vectors have the lengths and types that are summed."""
+    if ring.shape != (params.dim,) or ring.dtype.kind not in "iu" or len(field) != params.field_dim:
+        raise ParameterError(
+            f"want {params.dim} integers and {params.field_dim} field elements, "
+            f"got {ring.dtype} of shape {ring.shape} and {len(field)}"
+        )

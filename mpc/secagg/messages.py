@@ -199,9 +199,11 @@ class Masked:
     def to_bytes(self, params: Parameters) -> bytes:
         words = np.ascontiguousarray(self.ring.astype(self.ring.dtype.newbyteorder("<"), copy=False))
         if params.word_bytes != words.itemsize:
-            words = words.view(np.uint8).reshape(-1, words.itemsize)[:, : params.word_bytes]
+            octets = words.view(np.uint8).reshape(-1, words.itemsize)[:, : params.word_bytes]
+            words = np.ascontiguousarray(octets)
         tail = b"".join(v.to_bytes(params.field_bytes, "little") for v in self.field)
-        return encode_indices(self.accused) + words.tobytes() + tail
+        view: Any = words.reshape(-1)
+        return b"".join([encode_indices(self.accused), memoryview(view).cast("B"), tail])
 
     @classmethod
     def from_bytes(cls, data: bytes, params: Parameters) -> "Masked":

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from chain_ledgers import Anvil
 from chain_support import COORDINATOR, run_round
 from typer.testing import CliRunner
 
@@ -99,3 +100,25 @@ def test_a_key_is_never_repeated_in_a_message(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("EPPML_PRIVATE_KEY")
     with pytest.raises(EppmlError, match="name a key"):
         call("deploy", "--chain", "ledger.sqlite")
+
+
+@pytest.mark.anvil
+def test_the_whole_command_on_a_real_node(anvil: Anvil, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chain_adapter import keys
+
+    monkeypatch.setattr(keys, "FULL_ROUNDS", keys.LIGHT_ROUNDS)
+    where = ["--chain", anvil.url]
+    address = json.loads(call("accounts", "--new", "key.json", "--json"))[0]["address"]
+    monkeypatch.delenv("EPPML_PRIVATE_KEY")
+    with pytest.raises(EppmlError, match="has not enough coins"):
+        call("deploy", *where, "--keystore", "key.json")
+    call("fund", address, str(10**18), *where)
+    assert f"{10**18} wei" in call("accounts", "key.json", *where)
+    with pytest.raises(EppmlError, match="chain 1 was expected"):
+        call("deploy", *where, "--keystore", "key.json", "--chain-id", "1")
+    call("deploy", *where, "--keystore", "key.json", "--chain-id", "31337")
+    assert "nothing has happened yet" in call("status", *where)
+    anvil.rpc.request("anvil_setCode", json.loads(Path("deployment.json").read_text())["contracts"]["Rewards"]["address"],
+                      "0x00")  # fmt: skip
+    with pytest.raises(EppmlError, match="not this version's Rewards"):
+        call("status", *where)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chain_kill_worker import PAYER, TARGET
-from conftest import Anvil
+from chain_ledgers import Anvil
 from test_chain_crash import KEYS, run_and_kill
 
 from chain_adapter import Chain, ChainUnreachable, LocalSigner, WrongChain
@@ -53,6 +53,16 @@ def test_a_thousand_transactions_from_sixteen_threads_none_lost_none_doubled(
     assert nonce(anvil) == 1000
     assert len({r.transaction for r in receipts}) == 1000
     assert all(receipts[i] == receipts[i + 1] for i in range(0, 2000, 2))
+
+
+def test_two_processes_worth_of_senders_share_one_outbox(anvil: Anvil, tmp_path: Path) -> None:
+    senders = [sender_on(anvil, tmp_path / "outbox.sqlite") for _ in range(2)]
+    with ThreadPoolExecutor(4) as threads:
+        receipts = list(
+            threads.map(lambda i: senders[i % 2].send(f"wei {i // 2}", TARGET, b"", 1, 21_000), range(100))
+        )
+    assert balance(anvil) == nonce(anvil) == 50
+    assert len({r.transaction for r in receipts}) == 50
 
 
 def test_a_killed_sender_neither_loses_nor_doubles(anvil: Anvil, tmp_path: Path) -> None:
@@ -102,6 +112,47 @@ def test_a_fee_spike_is_outbid_by_at_least_an_eighth(anvil_factory: Callable[...
         assert after.cap * 8 >= before.cap * 9 and after.priority * 8 >= before.priority * 9
     assert receipt.transaction in {v.hash for v in versions}
     assert balance(anvil) == 1 and nonce(anvil) == 1
+
+
+def test_a_transaction_the_node_dropped_is_sent_again(anvil_factory: Callable[..., Anvil]) -> None:
+    anvil = anvil_factory("--no-mining")
+    sender = sender_on(anvil, fees=FeePolicy(bump_after=0.2))
+    intent = sender.submit("wei", TARGET, b"", 1)
+    anvil.rpc.request("anvil_dropAllTransactions")
+    anvil.rpc.request("evm_setIntervalMining", 1)
+    assert sender.wait(intent, timeout=20).success
+    assert balance(anvil) == nonce(anvil) == 1
+
+
+def test_a_transaction_whose_block_goes_away_before_it_is_confirmed_is_sent_again(anvil: Anvil) -> None:
+    sender = sender_on(anvil, fees=FeePolicy(bump_after=0.2), confirmations=3)
+    intent = sender.submit("wei", TARGET, b"", 1)
+    with pytest.raises(NotMined):
+        sender.wait(intent, timeout=0.1)
+    anvil.rpc.request("anvil_reorg", 1, [])
+    assert balance(anvil) == 0
+    anvil.rpc.request("evm_setIntervalMining", 1)
+    receipt = sender.wait(intent, timeout=20)
+    assert receipt.success and balance(anvil) == nonce(anvil) == 1
+
+
+def test_a_waiting_thread_counts_the_offers_of_another_as_its_own(
+    anvil_factory: Callable[..., Anvil],
+) -> None:
+    """One thread's raised offer is mined; the other, which knows the first offer only, must not send once more."""
+    anvil = anvil_factory("--no-mining")
+    hasty, patient = (sender_on(anvil, fees=FeePolicy(bump_after=s)) for s in (0.1, 100.0))
+    patient._outbox = hasty._outbox
+    intent = hasty.submit("wei", TARGET, b"", 1)
+    with ThreadPoolExecutor(2) as threads:
+        waiting = [threads.submit(sender.wait, intent, 20) for sender in (hasty, patient)]
+        while len(hasty.find("wei").broadcasts) < 3:
+            assert not any(w.done() for w in waiting)
+        anvil.rpc.request("evm_mine")
+        receipts = [w.result() for w in waiting]
+    assert receipts[0] == receipts[1] and receipts[0].transaction != intent.broadcasts[0].hash
+    anvil.rpc.request("evm_mine")
+    assert balance(anvil) == nonce(anvil) == 1
 
 
 def test_a_price_above_the_cap_is_refused_before_anything_is_signed(anvil: Anvil) -> None:
@@ -179,7 +230,7 @@ def test_two_chains_at_once_do_not_mix(anvil_factory: Callable[..., Anvil], tmp_
 
 
 def test_an_address_where_nothing_listens_is_one_sentence() -> None:
-    from conftest import free_port
+    from chain_ledgers import free_port
 
     with pytest.raises(ChainUnreachable) as failed:
         Chain.connect(f"http://127.0.0.1:{free_port()}/secret-key")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +10,11 @@ from fl_runs import Run
 
 from chain_adapter import Chain, LocalStore
 from chain_adapter.events import AggregateRecorded, ClientRejected, RewardClaimed, RoundCommitted
+from fl.audit import audit_run
 from fl.cli import main
-from fl.federation import Federation, _tensors
+from fl.federation import Federation
 from fl.models import from_safetensors
 from fl.plan import Plan, load_terms
-from fl.seeds import generator
 
 Make = Callable[..., Run]
 SMALL = ("--clients", "10", "--rounds", "2")
@@ -35,15 +36,10 @@ def test_protection_costs_less_than_half_a_percentage_point(make_run: Make) -> N
     for number in range(terms.rounds):
         weighted = np.zeros(model.size)
         for index, shard in enumerate(federation.shards, start=1):
-            features, labels = _tensors(federation.dataset.train_x[shard], federation.dataset.train_y[shard])
-            rng = generator(terms.seed, "training", number, index)
             start = parameters.astype(np.float32)
-            weighted += len(shard) * model.train(start, features, labels, terms.training, rng).astype(
-                np.float64
-            )
+            weighted += len(shard) * federation.train(number, index, start).astype(np.float64)
         parameters += weighted / sum(map(len, federation.shards))
-    test = _tensors(federation.dataset.test_x, federation.dataset.test_y)
-    plain = model.evaluate(parameters.astype(np.float32), *test).accuracy
+    plain = federation.evaluate(parameters.astype(np.float32)).accuracy
     assert abs(run.records()[-1].accuracy - plain) < 0.005
 
 
@@ -114,9 +110,7 @@ def test_a_cheater_changes_nothing_about_the_honest_sum(make_run: Make) -> None:
     total = np.zeros(federation.model.size, dtype=np.int64)
     for client in record.included:
         shard = federation.shards[client - 1]
-        tensors = _tensors(federation.dataset.train_x[shard], federation.dataset.train_y[shard])
-        rng = generator(plan.terms.seed, "training", 0, client)
-        update = federation.model.train(start, *tensors, plan.terms.training, rng).astype(np.float64)
+        update = federation.train(0, client, start).astype(np.float64)
         norm = np.linalg.norm(update)
         update *= min(1.0, plan.terms.update.l2_clip / norm)
         total += plan.codec().encode(update, weight=len(shard)).values
@@ -168,3 +162,45 @@ def test_json_output_is_one_document(make_run: Make, capsys: pytest.CaptureFixtu
     assert main(["run", "digits", "--resume", "--out", str(run.path), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert [entry["included"] for entry in printed["rounds"]] == [10, 10]
+
+
+@pytest.fixture(scope="session")
+def small_committee(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The digits plan with the shortest modulus that is allowed, as safe primes take long."""
+    path = tmp_path_factory.mktemp("plan") / "digits.toml"
+    lines = [
+        'name = "digits"',
+        'dataset = "digits"',
+        "clients = 10",
+        "rounds = 2",
+        "[training]",
+        "epochs = 3",
+    ]
+    path.write_text("\n".join([*lines, "[committee]", "bits = 2048", "[aggregation]", 'mode = "paillier"']))
+    return str(path)
+
+
+def test_paillier_gives_the_same_model_and_an_auditable_decryption(
+    make_run: Make, small_committee: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    assert main(["run", small_committee, "--out", str(out), "--json"]) == 0
+    run = Run(out)
+    assert run.model == make_run(*SMALL).model
+    assert audit_run(out).passed
+    record = run.records()[1]
+    evidence = next(p for p in (out / "blocks").rglob(record.opened[0].evidence) if p.stat().st_size)
+    content = bytearray(evidence.read_bytes())
+    content[len(content) // 2] ^= 1
+    evidence.write_bytes(bytes(content))
+    assert any(str(f).startswith("round 1: the decrypted sum") for f in audit_run(out).failures)
+
+
+def test_paillier_finds_a_swapper_as_well(small_committee: str, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    options = ["--clients", "12", "--rounds", "1", "--cheat", "swap=1", "--json"]
+    assert main(["run", small_committee, *options, "--out", str(out)]) == 0
+    run = Run(out)
+    (record,) = run.records()
+    assert record.convicted == (run.cheats["swap"],)
+    assert audit_run(out).passed

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from he import KeyShare, ThresholdKey, TooFewContributions, combine, partial_decrypt
+from he import KeyShare, ThresholdKey, TooFewContributions, combine, deal, partial_decrypt
 from he.aggregate import (
     COORDINATOR,
     Outcome,
@@ -143,6 +143,15 @@ def test_two_absent_members_stop_it_unless_the_quorum_is_lowered(setting: Settin
     check(replace(setting, params=lower), outcome(replace(setting, params=lower), absent), CLIENTS)
 
 
+def test_a_quorum_below_a_majority_is_refused(setting: Setting) -> None:
+    key, _ = deal(2, 5, min_contributions=2, bits=768, stream=Stream(bytes(32)), allow_insecure=True)
+    # members 1 and 2 could decrypt one list, members 3 and 4 another, all of them honest
+    with pytest.raises(ParameterError, match="majority"):
+        replace(setting.params, key=key, quorum=2)
+    assert replace(setting.params, key=key, quorum=3).tolerated == 0
+    assert replace(setting.params, key=key, quorum=0).quorum == 4
+
+
 def test_two_members_may_vanish_after_confirming(setting: Setting) -> None:
     check(setting, outcome(setting, Network(vanish={10: 4, 11: 4})), CLIENTS)
 
@@ -191,7 +200,7 @@ def test_a_copied_upload_would_show_the_copied_vector_and_is_refused(setting: Se
         ciphertexts=tuple(c * y % public.n_squared for c, y in zip(victim.ciphertexts, fresh, strict=True)),
     )
     sums = summed(params, [victim, copied, *others])
-    parts = [partial_decrypt(share, sums) for share in setting.shares[:3]]
+    parts = [partial_decrypt(share, sums, contributions=3) for share in setting.shares[:3]]
     plain = params.packing.unpack(combine(params.key, sums, parts).plaintexts[:-1], DIM)
     assert ((plain - setting.inputs[3] - setting.inputs[4]) // 2 == setting.inputs[1]).all()
     # the defence: the copier signs it as its own, but cannot prove that it knows what is inside
@@ -307,7 +316,7 @@ def test_two_lists_would_show_one_client_and_are_refused(setting: Setting) -> No
     totals = []
     for listed in (uploads, without):
         sums = summed(params, [Upload.from_bytes(data, params) for data in listed.values()])
-        parts = [partial_decrypt(share, sums) for share in setting.shares[:3]]
+        parts = [partial_decrypt(share, sums, contributions=3) for share in setting.shares[:3]]
         totals.append(params.packing.unpack(combine(params.key, sums, parts).plaintexts[:-1], DIM))
     assert (totals[0] - totals[1] == setting.inputs[4]).all()
     # the defence: however the members are split, neither list finds a quorum
@@ -372,6 +381,21 @@ def test_a_wrong_partial_decryption_is_named_and_left_out(setting: Setting) -> N
     result = outcome(setting, _9=wrong(9))
     check(setting, result, CLIENTS)
     assert list(result.aggregate.faulty) == [9] and 9 not in result.record.parts
+
+
+def test_too_many_wrong_parts_blame_a_party_of_the_aggregation(setting: Setting) -> None:
+    def silly(party: int) -> Protocol[None]:
+        honest = setting.member(party)
+        outbox = next(honest)
+        for _ in range(3):
+            inbox = yield outbox
+            outbox = honest.send(inbox)
+        data = outbox[COORDINATOR]
+        yield {COORDINATOR: data[:-1] + bytes([data[-1] ^ 1])}
+
+    with pytest.raises(FaultyParty) as caught:
+        outcome(setting, _8=silly(8), _9=silly(9), _10=silly(10))
+    assert caught.value.party == 8
 
 
 def test_garbage_from_members_is_named(setting: Setting) -> None:
@@ -470,6 +494,12 @@ def test_records_and_parameters_have_one_spelling(setting: Setting) -> None:
         {"field": 2},
         {"quorum": 2},
         {"quorum": 6},
+        {"committee": (8, 9, 10, 11)},
+        {"committee": (7, 8, 9, 10, 11)},
+        {"committee": (9, 8, 10, 11, 12)},
+        {"committee": (0, 8, 9, 10, 11)},
+        {"committee": (-1, 8, 9, 10, 11)},
+        {"committee": (8, 9, 10, 11, 2**32)},
         {"field": 2**2000 + 1},
     ],
 )

@@ -62,7 +62,7 @@ def cases(committee: tuple[ThresholdKey, tuple[KeyShare, ...]]) -> dict[str, Cas
     identity = IdentityKey.generate(stream)
     params = Parameters(key, (1, 2, 3), 4, bound=100, session=b"s")
     upload = make_upload(1, params, identity, np.arange(4), [])
-    part = partial_decrypt(shares[0], encryptor(key.public).encrypt([1]), stream=stream)
+    part = partial_decrypt(shares[0], encryptor(key.public).encrypt([1]), contributions=3, stream=stream)
     vector = encrypt(public, Codec(1.0, 8, 3), np.zeros(20), stream=stream)
     record = Record(params.to_bytes(), {1: upload}, {4: b"c"}, {5: b"p"}, (1, -2), (3,))
     text = str.encode

@@ -12,11 +12,14 @@ from gmpy2 import mpz
 
 from he import (
     InvalidKey,
+    KeyShare,
     PrivateKey,
     PublicKey,
+    ThresholdKey,
     WrongPassphrase,
     is_valid_public_key,
     keygen,
+    load_key_share,
     load_private_key,
     private_key_from_json,
     private_key_to_json,
@@ -27,7 +30,9 @@ from he import (
     verify_public_key,
 )
 from he.key_proof import BLUM_ROUNDS, PERMUTATION_ROUNDS, KeyProof, _challenges
+from he.keys import PUBLIC_MAGIC
 from he.primes import blum_prime
+from he.wire import Writer
 from mpc.errors import DecodeError, InsecureError, ParameterError, ProofRejected
 from mpc.prg import Stream
 
@@ -207,6 +212,19 @@ def test_key_files_open_with_their_passphrase_only(pair: Pair, tmp_path: Path) -
         save_private_key(path, pair[1], "x", work_factor=2)
 
 
+def test_key_shares_have_files_too(
+    committee: tuple[ThresholdKey, tuple[KeyShare, ...]], tmp_path: Path
+) -> None:
+    path, share = tmp_path / "share", committee[1][0]
+    save_private_key(path, share, "x", work_factor=14)
+    assert load_key_share(path, "x", allow_insecure=True) == share
+    with pytest.raises(DecodeError):
+        load_private_key(path, "x", allow_insecure=True)
+    path.write_bytes(bytes(2**20 + 1))
+    with pytest.raises(DecodeError, match="1048577 bytes"):
+        load_key_share(path, "x")
+
+
 def test_failed_save_leaves_the_old_file(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "key"
     path.write_bytes(b"old")
@@ -221,6 +239,24 @@ def test_failed_save_leaves_the_old_file(pair: Pair, tmp_path: Path, monkeypatch
 
 
 # --- proofs
+
+
+def test_an_h_s_that_is_no_residue_would_show_messages_and_cannot_be_sent(pair: Pair) -> None:
+    public, private = pair
+    n, n_squared = public.n, public.n_squared
+    # the attack: a key whose h_s is 1 + n. A ciphertext is then 1 + (m + e) n, and e is only half as long as m
+    message, exponent = mpz(7) << 900, mpz(2) ** 511 + 12345
+    c = (1 + message * n) * gmpy2.powmod(1 + n, exponent, n_squared) % n_squared
+    assert ((c - 1) // n) >> 900 == 7
+    # the defence: what travels is h, and whatever a stranger puts there, h_s = h^n is an n-th residue
+    for h in (mpz(4), n + 1 - n // 2, mpz(2) ** 1000 + 297):
+        while gmpy2.jacobi(h, n) != 1:
+            h += 1
+        received = PublicKey.from_bytes(
+            PUBLIC_MAGIC + Writer().integer(n).integer(h).number(512).done(), allow_insecure=True
+        )
+        assert received.h_s == gmpy2.powmod(h, n, n_squared)
+        assert gmpy2.powmod(received.h_s, private.totient, n_squared) == 1
 
 
 def test_honest_key_proof_verifies_and_survives_bytes(pair: Pair, textbook_pair: Pair) -> None:

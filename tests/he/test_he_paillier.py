@@ -1,6 +1,9 @@
 """Encryption and decryption of integers: two paths each, faults, bad ciphertexts."""
 
+import os
+
 import gmpy2
+import numpy as np
 import pytest
 from gmpy2 import mpz
 from hypothesis import given, settings
@@ -22,7 +25,7 @@ from he import (
 )
 from he.ciphertexts import check_ciphertexts
 from he.paillier import CHUNK
-from mpc.errors import ParameterError
+from mpc.errors import EppmlError, ParameterError
 from mpc.prg import Stream
 
 Pair = tuple[PublicKey, PrivateKey]
@@ -194,3 +197,17 @@ def test_processes_give_the_same_ciphertexts_and_report_progress(pair: Pair) -> 
     assert seen[-1] == (len(messages), len(messages)) and [d for d, _ in seen[:2]] == [CHUNK, 2 * CHUNK]
     with pytest.raises(ParameterError):
         Workers(0)
+
+
+def test_a_dead_process_is_named(pair: Pair) -> None:
+    with Workers(1) as workers:
+        workers._pool.submit(os._exit, 1)
+        with pytest.raises(EppmlError, match="died"):
+            for _ in range(50):
+                workers.encrypt(pair[0], [1] * 100)
+
+
+def test_numpy_integers_are_messages_like_others(pair: Pair) -> None:
+    messages = [np.int64(-(2**63)), np.int8(-128), np.uint64(2**64 - 1)]
+    ciphertexts = Encryptor(pair[0]).encrypt(messages)  # type: ignore[arg-type]
+    assert Decryptor(pair[1]).decrypt(ciphertexts) == [-(2**63), -128, 2**64 - 1]

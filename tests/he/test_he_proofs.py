@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import gmpy2
+import numpy as np
 import pytest
 from gmpy2 import mpz
 from hypothesis import given, settings
@@ -254,6 +255,30 @@ def test_groups_are_what_they_say() -> None:
 def test_bytes_that_are_no_group_element_are_refused(group: PedersenGroup, element: bytes) -> None:
     with pytest.raises(DecodeError):
         group.weighted(group.commit(1, 1), element, 3)
+
+
+def test_numpy_integers_are_witnesses_like_others(key: PublicKey, stream: Stream) -> None:
+    value = np.int64(-(2**63))
+    (c,), (r,) = encryptor(key).encrypt_opened([value], stream)  # type: ignore[list-item]
+    verify_plaintexts(key, [c], prove_plaintexts(key, [c], [value], [r]))  # type: ignore[list-item]
+    proof = prove_range(key, c, value, r, low=np.int64(-(2**63)), bits=8)  # type: ignore[arg-type]
+    verify_range(key, c, proof, low=-(2**63), bits=8)
+    product, opening = multiply_hidden(key, c, value, stream)  # type: ignore[arg-type]
+    verify_multiplication(key, c, c, product, prove_multiplication(key, c, c, product, value, r, opening))  # type: ignore[arg-type]
+
+
+def test_openings_that_masks_would_not_hide_are_refused(key: PublicKey, stream: Stream) -> None:
+    (c,), (r,) = encryptor(key).encrypt_opened([1], stream)
+    bad = 1 << (key.exponent_bits + 40) if key.exponent_bits else 0
+    for prove in (
+        lambda: prove_plaintexts(key, [c], [1], [bad]),
+        lambda: prove_range(key, c, 1, bad, low=0, bits=2),
+        lambda: prove_multiplication(key, c, c, c, 1, bad, r),
+        lambda: prove_multiplication(key, c, c, c, 1, r, bad),
+        lambda: prove_equality(key, ModpGroup(), c, b"", 1, bad, 1, bits=2),
+    ):
+        with pytest.raises(ParameterError, match="opening"):
+            prove()
 
 
 def test_openings_of_combinations(key: PublicKey, stream: Stream) -> None:

@@ -17,6 +17,7 @@ from he import (
     PartialDecryption,
     PrivateKey,
     ThresholdKey,
+    TooFewContributions,
     combine,
     deal,
     encrypt_integers,
@@ -38,7 +39,9 @@ def test_every_subset_of_three_decrypts_a_vector(committee: Committee) -> None:
     key, shares = committee
     x = np.arange(-40, 40)
     total = sum_vectors([encrypt_integers(key.public, x, bound=50, max_contributions=3)] * 3)
-    parts = [partial_decrypt(share, total.ciphertexts, context=b"round 1") for share in shares]
+    parts = [
+        partial_decrypt(share, total.ciphertexts, contributions=3, context=b"round 1") for share in shares
+    ]
     for subset in combinations(parts, 3):
         result = combine(key, total.ciphertexts, subset, context=b"round 1")
         assert total.unpack(result.plaintexts).tolist() == (3 * x).tolist()
@@ -56,14 +59,14 @@ def test_any_threshold(needed: int, more: int, seed: int, data: st.DataObject) -
     messages = data.draw(st.lists(st.integers(-(2**200), 2**200), min_size=1, max_size=3))
     ciphertexts = encryptor(key.public).encrypt(messages)
     chosen = data.draw(st.permutations(shares))[:needed]
-    parts = [partial_decrypt(share, ciphertexts) for share in chosen]
+    parts = [partial_decrypt(share, ciphertexts, contributions=3) for share in chosen]
     assert list(combine(key, ciphertexts, parts).plaintexts) == messages
 
 
 def test_two_of_three_shares_are_not_enough(committee: Committee) -> None:
     key, shares = committee
     ciphertexts = encryptor(key.public).encrypt([12345])
-    parts = [partial_decrypt(share, ciphertexts) for share in shares[:2]]
+    parts = [partial_decrypt(share, ciphertexts, contributions=3) for share in shares[:2]]
     with pytest.raises(NotEnoughParties, match="2 of 3"):
         combine(key, ciphertexts, parts)
     # and what two of them can compute by themselves is not the message
@@ -77,7 +80,7 @@ def test_two_of_three_shares_are_not_enough(committee: Committee) -> None:
 def test_a_wrong_part_changes_the_result_and_is_named(committee: Committee) -> None:
     key, shares = committee
     ciphertexts = encryptor(key.public).encrypt([1, 2, 3])
-    parts = [partial_decrypt(share, ciphertexts) for share in shares]
+    parts = [partial_decrypt(share, ciphertexts, contributions=3) for share in shares]
     # the attack: member 2 multiplies one of its values by a square, which would shift the plaintext
     shift = 1 + 5 * key.public.n
     values = list(parts[1].values)
@@ -100,7 +103,7 @@ def test_a_wrong_part_changes_the_result_and_is_named(committee: Committee) -> N
 def test_wrong_parts_that_cancel_in_a_plain_product_do_not_pass(committee: Committee) -> None:
     key, shares = committee
     ciphertexts = encryptor(key.public).encrypt([1, 2])
-    part = partial_decrypt(shares[0], ciphertexts)
+    part = partial_decrypt(shares[0], ciphertexts, contributions=3)
     # a batch check without random weights would accept these two errors
     error = gmpy2.powmod(7, 2 * key.public.n, key.public.n_squared)
     inverse = gmpy2.invert(error, key.public.n_squared)
@@ -113,7 +116,7 @@ def test_wrong_parts_that_cancel_in_a_plain_product_do_not_pass(committee: Commi
 def test_every_part_of_the_proof_matters(committee: Committee) -> None:
     key, shares = committee
     ciphertexts = encryptor(key.public).encrypt([1, 2])
-    part = partial_decrypt(shares[0], ciphertexts, context=b"a")
+    part = partial_decrypt(shares[0], ciphertexts, contributions=3, context=b"a")
     verify_partial(key, ciphertexts, part, context=b"a")
     n_squared = key.public.n_squared
     for bad in (
@@ -139,11 +142,18 @@ def test_every_part_of_the_proof_matters(committee: Committee) -> None:
         combine(key, ciphertexts, [part] * 3, context=b"a")
 
 
+def test_small_sums_are_not_decrypted(committee: Committee) -> None:
+    key, shares = committee
+    ciphertexts = encryptor(key.public).encrypt([1])
+    with pytest.raises(TooFewContributions, match="3 are needed"):
+        partial_decrypt(shares[0], ciphertexts, contributions=2)
+
+
 def test_bad_ciphertexts_are_not_decrypted(committee: Committee) -> None:
     key, shares = committee
     for bad in (0, key.public.n_squared, key.public.n):
         with pytest.raises(InvalidCiphertext):
-            partial_decrypt(shares[0], [bad])
+            partial_decrypt(shares[0], [bad], contributions=3)
         with pytest.raises(InvalidCiphertext):
             combine(key, [bad], [])
 
@@ -154,7 +164,7 @@ def test_shares_and_parts_survive_bytes(committee: Committee) -> None:
     share = shares[2]
     assert KeyShare.from_bytes(share.to_bytes(), allow_insecure=True) == share
     assert str(share.value)[:20] not in repr(share)
-    part = partial_decrypt(share, encryptor(key.public).encrypt([9]))
+    part = partial_decrypt(share, encryptor(key.public).encrypt([9]), contributions=3)
     assert PartialDecryption.from_bytes(part.to_bytes(key.public), key.public) == part
     with pytest.raises(InsecureError):
         KeyShare.from_bytes(share.to_bytes())
@@ -195,7 +205,7 @@ def test_the_committee_key_is_one_that_a_single_owner_could_have(stream: Stream)
     key, shares = deal(2, 3, min_contributions=1, primes=(p, q), stream=stream, allow_insecure=True)
     private = PrivateKey(key.public, p, q)
     ciphertexts = encryptor(key.public).encrypt([-77])
-    parts = [partial_decrypt(share, ciphertexts) for share in shares[1:]]
+    parts = [partial_decrypt(share, ciphertexts, contributions=3) for share in shares[1:]]
     from he import Decryptor
 
     assert (

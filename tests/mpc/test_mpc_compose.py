@@ -178,7 +178,7 @@ def test_secure_aggregation_over_tls_survives_a_client_that_stalls() -> None:
             protocols: dict[int, Protocol[Any]] = {
                 i: client(i, params, keys[i], public, values[i], randomness=stream("c", i)) for i in keys
             }
-            options: dict[str, Any] = {"session": b"over tls", "deadline": 1.0, "tolerate": True}
+            options: dict[str, Any] = {"session": b"over tls", "deadline": 2.5, "tolerate": True}
             late = asyncio.create_task(places[4].run(stalling(protocols.pop(4)), **options))
             aggregating: Protocol[Any] = server(params, public)
             runs = [place.run(aggregating, **options)]

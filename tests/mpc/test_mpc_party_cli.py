@@ -17,7 +17,8 @@ from mpc.prg import Stream
 from mpc.protocols import private_sum
 from mpc.protocols.named import NAMED, find
 from mpc.runtime import Protocol, run_local
-from mpc.runtime.cli import app, run_file
+from mpc.runtime.cli import app
+from mpc.runtime.party_file import run_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,11 +79,59 @@ def test_three_processes_multiply(tmp_path: Path) -> None:
         assert answer["cost"]["rounds"] == 5
 
 
+def with_relay(files: list[Path]) -> list[Path]:
+    """The same files, by way of party 0, whose own file this writes over."""
+    for file in files:
+        text = file.read_text().replace("[input]", "relay = 0\n[input]", 1)
+        if "me = 0\n" in text:
+            text = text.replace('protocol = "product"', 'protocol = "relay"')
+        file.write_text(text)
+    return files
+
+
+def test_four_processes_multiply_by_way_of_a_relay_that_learns_nothing(tmp_path: Path) -> None:
+    inputs = {0: "", 1: "value = 6", 2: "value = -7", 3: "value = 10"}
+    ended = processes(with_relay(write_files(tmp_path, "product", inputs)))
+    for code, _, err in ended:
+        assert code == 0, err
+    answers = [json.loads(out) for _, out, _ in ended]
+    assert [answer["result"] for answer in answers[1:]] == [-420] * 3
+    # The relay's result is how many messages it carried, and it knows no more.
+    assert answers[0]["result"] == 18
+    assert answers[1]["cost"]["rounds"] == 10
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        ("relay = 0", "relay = 9", "none of the peers"),
+        ("relay = 0", "relay = 1", "runs the protocol 'relay'"),
+        ('protocol = "product"', 'protocol = "relay"', "runs the protocol 'relay'"),
+    ],
+)
+def test_a_relay_that_cannot_be_is_explained(tmp_path: Path, old: str, new: str, word: str) -> None:
+    inputs = {0: "", 1: "value = 6", 2: "value = -7", 3: "value = 10"}
+    file = with_relay(write_files(tmp_path, "product", inputs))[1]
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(ParameterError, match=word):
+        run_file(file)
+
+
 def test_two_processes_need_no_dealer(tmp_path: Path) -> None:
     vectors = {1: "length = 2\nvector = [3, 4]", 2: "length = 2\nvector = [10, -1]"}
     for code, out, err in processes(write_files(tmp_path, "inner-product", vectors)):
         assert code == 0, err
         assert json.loads(out)["result"] == 26
+
+
+def test_a_party_that_never_starts_is_named(tmp_path: Path) -> None:
+    inputs = {1: "value = 6", 2: "value = -7", 3: "value = 10"}
+    files = write_files(tmp_path, "sum", inputs, patience="join_deadline = 1.5")
+    ended = processes(files[:2])
+    assert all(code != 0 and out == "" for code, out, _ in ended)
+    assert any("party 3: did not join within 1.5 s" in err for _, _, err in ended)
 
 
 def test_a_function_of_ones_own_runs_by_its_name(tmp_path: Path) -> None:

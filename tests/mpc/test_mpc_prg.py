@@ -171,6 +171,7 @@ def test_arguments_that_cannot_work() -> None:
         lambda: stream.uint64_into(np.zeros(4, np.uint32)),
         lambda: stream.uint32_into(np.zeros(8, np.uint32)[::2]),
         lambda: stream.add_uint32(np.zeros((2, 2), np.uint32)),
+        lambda: stream.add_uint64(np.zeros(2, np.int64)),
         lambda: stream.derive(True),
         lambda: stream.derive(1.5),
     ):

@@ -18,6 +18,7 @@ from mpc.protocols import (
     median,
     product,
     reveal_less_than,
+    rows_within,
     squared_norm,
     trimmed_mean,
 )
@@ -203,7 +204,15 @@ def test_what_cannot_work_is_refused_by_everybody(body: Body) -> None:
 
 # --- one corrupt party -------------------------------------------------------------------------------------
 
+
+def screening(engine: Engine) -> Protocol[Any]:
+    mine = as_words(np.arange(6).reshape(3, 2)) if engine.me == 1 else None
+    rows = (yield from engine.inputs(mine, {1: (3, 2)}))[1]
+    return (yield from rows_within(engine, rows, 4, 20))
+
+
 BODIES: dict[str, Body] = {
+    "screening": screening,
     "product": lambda e: product(e, e.me + 4),
     "inner product": lambda e: inner_product(e, {e.me: [e.me, 5]} if e.me < 3 else {}, {1: 2, 2: 2}),
     "matrix product": lambda e: matrix_product(

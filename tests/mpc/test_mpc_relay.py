@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mpc.engine import Replicated
 from mpc.errors import DecodeError, FaultyParty, ParameterError
 from mpc.prg import Stream
-from mpc.protocols import SealingKey, product, relay, through_relay
-from mpc.runtime import Protocol, RunResult, run_local
+from mpc.protocols import SealingKey, product, relay, sealing_public, through_relay
+from mpc.runtime import Identity, Protocol, RunResult, run_local
 from mpc.runtime.bundles import bundle, unbundle
 
 PARTIES = (1, 2, 3)
@@ -150,6 +150,18 @@ def test_keys_differ_by_session_and_stay_out_of_reprs() -> None:
     assert "secret" in repr(KEYS[1]) and PUBLIC[1].hex() not in repr(KEYS[1])
     with pytest.raises(ParameterError):
         KEYS[1].channel(bytes(32), b"1")
+
+
+def test_a_certificate_is_enough_to_seal_for_its_holder() -> None:
+    alice, bob = Identity.generate("alice"), Identity.generate("bob")
+    key = SealingKey.from_identity(bob)
+    assert key.public == sealing_public(bob.certificate)
+    sealed = (
+        SealingKey.from_identity(alice)
+        .channel(sealing_public(bob.certificate), b"s")
+        .encrypt(bytes(12), b"hello", b"")
+    )
+    assert key.channel(sealing_public(alice.certificate), b"s").decrypt(bytes(12), sealed, b"") == b"hello"
 
 
 @given(st.binary(max_size=100))

@@ -45,7 +45,7 @@ async def throw(port: int, message: bytes, context: ssl.SSLContext | None = None
         try:
             writer.write(message)
             writer.write(bytes(2**10))
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(0.2):
                 await reader.read()
         finally:
             writer.close()

@@ -15,7 +15,7 @@ from mpc.errors import DecodeError, ParameterError, ProtocolError
 from mpc.prg import Stream
 from mpc.protocols import inner_product
 from mpc.runtime import Protocol, run_local
-from mpc.triples import Allotment, DealtSource, Kind, Recorder, Request, deal, recipe_of
+from mpc.triples import Allotment, DealtSource, Kind, Recorder, Request, StoredSource, deal, recipe_of
 
 RECIPE = (
     Request(Kind.PRODUCT, (7, 2)),
@@ -97,6 +97,12 @@ def test_a_source_serves_its_recipe_once_and_in_order() -> None:
     source.take(RECIPE[0])
     with pytest.raises(ProtocolError, match="nothing next"):
         source.take(RECIPE[0])
+
+
+def test_every_source_says_whom_it_trusts() -> None:
+    assert "dealer" in DealtSource(deal(RECIPE, (1, 2), stream("trust"))[1]).trust
+    assert "oblivious transfer" in StoredSource((), iter(())).trust
+    assert "dry run" in Recorder().trust
 
 
 def test_a_recorder_writes_the_recipe_of_a_dry_run() -> None:

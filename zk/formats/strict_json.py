@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from mpc.errors import DecodeError
+from mpc.json_text import bound_nesting
 
 __all__ = ["decimal", "fields", "hex_bytes", "hexadecimal", "items", "parse"]
 
@@ -50,6 +51,7 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
     """
     if len(data) > max_bytes:
         raise DecodeError(f"{len(data)} bytes of JSON, at most {max_bytes} are read")
+    bound_nesting(data)
     try:
         text = bytes(data).decode("utf-8")
         return json.loads(
@@ -57,8 +59,6 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
         )
     except DecodeError:
         raise
-    except RecursionError:
-        raise DecodeError("JSON nested too deeply") from None
     except ValueError as error:
         raise DecodeError(f"not JSON: {error}") from None
 

@@ -1,0 +1,249 @@
+"""An open run: the parties, keys, ledger and plan of a run directory, and its rounds, one machine playing everybody."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from chain_adapter import Deployment, LocalStore, Member
+from fl.aggregate.paillier import committee_round
+from fl.cache import cache_directory
+from fl.cheats import misbehave
+from fl.client import Prepared, client_round, prepare
+from fl.federation import Federation
+from fl.ledger import open_ledger
+from fl.models import from_safetensors, to_safetensors
+from fl.parties import Parties, gather_parties
+from fl.plan import Contracts, Plan
+from fl.progress import RunDisplay
+from fl.publish import Publisher
+from fl.record import RoundRecord
+from fl.round import RoundOutcome, coordinator_round
+from fl.rundir import RunDirectory, RunDirectoryError
+from fl.seeds import generator
+from fl.setting import COORDINATOR, Committee, RoundSetting
+from fl.update import SignedUpdate
+from mpc.errors import DecodeError
+from mpc.runtime import Cost, Network, Protocol, run_local
+from zk.commit_prove import Keys
+from zk.key_bytes import encode_verifier_key
+from zk.keycache import load_or_create
+
+__all__ = ["Session", "open_session"]
+
+# a client that vanishes does so before one of the first messages of the round, whichever the seed says
+_VANISH_BEFORE = 10
+_PROVERS = 2
+
+
+@contextmanager
+def open_session(
+    federation: Federation, directory: RunDirectory, chain: str, display: RunDisplay
+) -> Iterator["Session"]:
+    """Secrets, keys, ledger and plan of the run in `directory`: made at the first start, found again later.
+
+    Raises: RunDirectoryError when the directory is damaged or another plan's; ChainError.
+    """
+    torch.set_num_threads(1)  # one thread: the same sums in the same order, whatever the machine has
+    display.stage("secrets")
+    parties = gather_parties(directory, federation.terms, display.stage)
+    display.stage("proving and verifying keys")
+    keys = load_or_create(federation.statement, cache_directory() / "keys", unsafe_single_party=True)
+    store = LocalStore(directory.blocks)
+    display.stage("ledger")
+    with open_ledger(chain, directory, parties.coordinator.signer) as deployment:
+        plan = _plan(federation, directory, store, keys, parties, deployment)
+        session = Session(federation, directory, store, keys, parties, deployment, plan)
+        session.publisher.register()
+        yield session
+
+
+def _plan(
+    federation: Federation,
+    directory: RunDirectory,
+    store: LocalStore,
+    keys: Keys,
+    parties: Parties,
+    deployment: Deployment,
+) -> Plan:
+    committee = parties.committee
+    plan = Plan(
+        terms=federation.terms,
+        members=tuple(
+            Member(secret.address, secret.identity.public().raw, len(shard))
+            for secret, shard in zip(parties.clients.values(), federation.shards, strict=True)
+        ),
+        dataset_sha256=federation.dataset.sha256,
+        verifying_key=store.put(encode_verifier_key(keys.vk)),
+        initial_model=store.put(to_safetensors(federation.model.initial(federation.terms.seed))),
+        contracts=Contracts(deployment.domain.chain_id, deployment.domain.verifying_contract),
+        committee=tuple(m.identity.public().raw.hex() for m in committee.members) if committee else (),
+        committee_key=store.put(committee.key.to_bytes()) if committee else "",
+    )
+    if (directory.path / "plan.json").is_file() and directory.read("plan.json") != plan.to_bytes():
+        raise RunDirectoryError(
+            f"{directory.path} was started with other data, keys or contracts than there are now: "
+            "its plan cannot be continued"
+        )
+    directory.write("plan.json", plan.to_bytes())
+    return plan
+
+
+class Session:
+    """Everything a round needs, and what carries over from one round to the next."""
+
+    def __init__(
+        self,
+        federation: Federation,
+        directory: RunDirectory,
+        store: LocalStore,
+        keys: Keys,
+        parties: Parties,
+        deployment: Deployment,
+        plan: Plan,
+    ) -> None:
+        self.federation, self.directory, self.store, self.keys = federation, directory, store, keys
+        self.parties, self.deployment, self.plan = parties, deployment, plan
+        self.publisher = Publisher(plan, federation.statement, keys.vk, store, deployment)
+        self._committee = Committee.of(plan, store)
+        self.records: list[RoundRecord] = []
+        for number in range(directory.rounds_done()):
+            document = directory.read_json(directory.round_file(number))
+            try:
+                self.records.append(RoundRecord.from_bytes(store.get(document["record_cid"])))
+            except (KeyError, TypeError, DecodeError) as error:
+                raise RunDirectoryError(f"round {number} of {directory.path} is damaged: {error}") from error
+
+    @property
+    def model_cid(self) -> str:
+        return self.records[-1].model if self.records else self.plan.initial_model
+
+    def play_round(self, number: int, display: RunDisplay) -> dict[str, Any]:
+        """Play round `number` from training to the ledger; returns what the run directory keeps of it."""
+        setting = self._setting(number)
+        before = from_safetensors(self.store.get(self.model_cid))
+        clock = perf_counter()
+        display.stage(f"round {number}: training")
+        updates = {index: self.federation.train(number, index, before) for index in setting.members}
+        trained = perf_counter()
+        display.stage(f"round {number}: proving")
+        prepared = self._prepare(setting, updates, display)
+        proved = perf_counter()
+        display.stage(f"round {number}: aggregating")
+        outcome, costs = self._exchange(setting, prepared)
+        exchanged = perf_counter()
+        display.stage(f"round {number}: writing to the ledger")
+        after = before
+        if outcome.total is not None:
+            samples = sum(setting.members[index].samples for index in outcome.included)
+            mean = self.plan.codec().decode_sum(outcome.total, total_weight=samples)
+            after = (before + mean).astype(np.float32)
+        record, record_cid, gas = self.publisher.publish(
+            setting, outcome, self.model_cid, after, self.federation.evaluate(after), self._banned()
+        )
+        self.records.append(record)
+        display.advance(len(self.plan.members) - len(setting.members))
+        clients = [costs[index] for index in prepared]
+        committee = [costs[party] for party in setting.committee_parties]
+        server = costs[COORDINATOR]
+        return {
+            "record": record.as_dict(),
+            "record_cid": record_cid,
+            "seconds": {
+                "train": trained - clock,
+                "prove": proved - trained,
+                "verify": outcome.seconds["verify"],
+                "mask": sum(cost.compute_seconds for cost in clients),
+                "aggregate": server.compute_seconds - outcome.seconds["verify"],
+                "decrypt": sum(cost.compute_seconds for cost in committee),
+                "chain": perf_counter() - exchanged,
+            },
+            "bytes": {
+                "update_message": max(len(p.signed.to_bytes()) for p in prepared.values()),
+                "sent_per_client": max(cost.bytes_sent for cost in clients),
+                "received_per_client": max(cost.bytes_received for cost in clients),
+                "coordinator_sent": server.bytes_sent,
+                "coordinator_received": server.bytes_received,
+                "float32_update": 4 * self.federation.model.size,
+            },
+            "rounds_of_messages": server.rounds,
+            "gas": gas,
+            "saturated": sum(p.saturated for p in prepared.values()),
+        }
+
+    def finish(self) -> str:
+        """Write the final model; returns its CID."""
+        self.directory.write("model.safetensors", self.store.get(self.model_cid))
+        return self.model_cid
+
+    def _setting(self, number: int) -> RoundSetting:
+        banned = self._banned()
+        return RoundSetting(
+            plan=self.plan,
+            plan_hash=self.plan.hash,
+            number=number,
+            statement=self.federation.statement,
+            key=self.keys.vk,
+            domain=self.deployment.domain,
+            members={i: m for i, m in enumerate(self.plan.members, start=1) if i not in banned},
+            committee=self._committee,
+        )
+
+    def _banned(self) -> set[int]:
+        """Offenders of earlier rounds: named for certain once, they do not take part again."""
+        return {client for record in self.records for client in record.convicted}
+
+    def _prepare(
+        self, setting: RoundSetting, updates: Mapping[int, NDArray[np.float32]], display: RunDisplay
+    ) -> dict[int, Prepared]:
+        """Prove for all clients; the multi-exponentiations release the interpreter, so two threads use two cores."""
+
+        def one(index: int) -> Prepared:
+            secrets, update, key = self.parties.clients[index], updates[index], self.keys.pk
+            kind = self.federation.cheats.get(index)
+            if kind is None:
+                return prepare(setting, index, secrets, update, key)
+            return misbehave(kind, setting, index, secrets, update, key, self._previous(index))
+
+        prepared: dict[int, Prepared] = {}
+        with ThreadPoolExecutor(_PROVERS) as pool:
+            for index, message in zip(updates, pool.map(one, updates), strict=True):
+                prepared[index] = message
+                display.advance()
+        return prepared
+
+    def _previous(self, index: int) -> SignedUpdate | None:
+        """The client's message of the round before, as everybody can read it."""
+        if not self.records:
+            return None
+        cid = self.records[-1].clients[index - 1].update
+        return SignedUpdate.from_bytes(self.store.get(cid)) if cid else None
+
+    def _exchange(
+        self, setting: RoundSetting, prepared: Mapping[int, Prepared]
+    ) -> tuple[RoundOutcome, dict[int, Cost]]:
+        """The messages of the round, between all parties, over a network in which some clients vanish."""
+        seed, clients = self.federation.terms.seed, self.parties.clients
+        beacon = generator(seed, "beacon", setting.number).bytes(32)
+        parties: dict[int, Protocol[Any]] = {COORDINATOR: coordinator_round(setting, beacon)}
+        parties |= {i: client_round(setting, i, clients[i], message) for i, message in prepared.items()}
+        if committee := self.parties.committee:
+            decryptors = zip(setting.committee_parties, committee.members, committee.shares, strict=True)
+            parties |= {p: committee_round(setting, p, secrets, share) for p, secrets, share in decryptors}
+        rng = generator(seed, "vanish", setting.number)
+        chances = {index: (rng.random(), int(rng.integers(1, _VANISH_BEFORE + 1))) for index in clients}
+        vanish = {
+            i: first
+            for i, (chance, first) in chances.items()
+            if chance < self.federation.drop and i in prepared
+        }
+        result = run_local(parties, network=Network(vanish=vanish))
+        if COORDINATOR in result.errors:
+            raise result.errors[COORDINATOR]
+        outcome: RoundOutcome = result.results[COORDINATOR]
+        return outcome, result.costs
