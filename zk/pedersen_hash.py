@@ -7,7 +7,7 @@ Source: Zcash protocol specification, section 5.4.1.7 (the construction); circom
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from hashlib import sha256
 
 from gmpy2 import invert, mpz
@@ -21,19 +21,26 @@ __all__ = ["circom_pedersen", "zokrates_pedersen", "zokrates_pedersen_scalars"]
 CIRCOM_WINDOW = 4
 CIRCOM_WINDOWS_PER_BASE = 50
 ZOKRATES_WINDOWS_PER_BASE = 62
+# tables of two megabytes each, for the bases of the first 200 bytes
+_TABLES = 8
 
 
-@cache
-def _circom_base(index: int) -> FixedBase:
+@lru_cache(maxsize=4096)
+def _circom_base(index: int) -> Point:
     for attempt in range(1 << 16):
         name = f"PedersenGenerator_{index:032d}_{attempt:032d}"
         candidate = bytearray(blake256(name.encode("ascii")))
         candidate[31] &= 0xBF
         try:
-            return FixedBase(COFACTOR * Point.from_circom(bytes(candidate)))
+            return COFACTOR * Point.from_circom(bytes(candidate))
         except DecodeError:
             continue
     raise ParameterError(f"no Pedersen base number {index}")
+
+
+@lru_cache(maxsize=_TABLES)
+def _circom_table(index: int) -> FixedBase:
+    return FixedBase(_circom_base(index))
 
 
 def circom_pedersen(data: bytes) -> Point:
@@ -48,18 +55,21 @@ def circom_pedersen(data: bytes) -> Point:
         raise ParameterError("the Pedersen hash of nothing is not defined")
     bits = [byte >> i & 1 for byte in data for i in range(8)]
     per_base = CIRCOM_WINDOW * CIRCOM_WINDOWS_PER_BASE
-    total = IDENTITY
+    total, rest = IDENTITY, []
     for index, start in enumerate(range(0, len(bits), per_base)):
         scalar = 0
         for window, at in enumerate(range(start, min(start + per_base, len(bits)), CIRCOM_WINDOW)):
             b0, b1, b2, sign = bits[at : at + 4]
             digit = 1 + b0 + 2 * b1 + 4 * b2
             scalar += (-digit if sign else digit) << (CIRCOM_WINDOW + 1) * window
-        total = total + _circom_base(index).times(scalar)
-    return total
+        if index < _TABLES:
+            total = total + _circom_table(index).times(scalar)
+        else:
+            rest.append((_circom_base(index), scalar))
+    return total + multi_scalar(rest)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _zokrates_base(name: str, index: int) -> Point:
     """The digest read as y, counted up until a point exists; of its two x the larger; then the cofactor cleared."""
     label = b"%-28s%04X" % (name.encode("ascii"), index)
