@@ -20,53 +20,49 @@ __all__ = ["circom_pedersen", "zokrates_pedersen", "zokrates_pedersen_scalars"]
 
 CIRCOM_WINDOW = 4
 CIRCOM_WINDOWS_PER_BASE = 50
+# as many as circomlib's circuit has; beyond them implementations disagree about y coordinates above the modulus
+CIRCOM_BASES = 10
 ZOKRATES_WINDOWS_PER_BASE = 62
-# tables of two megabytes each, for the bases of the first 200 bytes
-_TABLES = 8
 
 
-@lru_cache(maxsize=4096)
-def _circom_base(index: int) -> Point:
+@lru_cache(maxsize=CIRCOM_BASES)
+def _circom_base(index: int) -> FixedBase:
     for attempt in range(1 << 16):
         name = f"PedersenGenerator_{index:032d}_{attempt:032d}"
         candidate = bytearray(blake256(name.encode("ascii")))
         candidate[31] &= 0xBF
         try:
-            return COFACTOR * Point.from_circom(bytes(candidate))
+            return FixedBase(COFACTOR * Point.from_circom(bytes(candidate)))
         except DecodeError:
             continue
     raise ParameterError(f"no Pedersen base number {index}")
 
 
-@lru_cache(maxsize=_TABLES)
-def _circom_table(index: int) -> FixedBase:
-    return FixedBase(_circom_base(index))
-
-
 def circom_pedersen(data: bytes) -> Point:
     """The point circomlibjs's `pedersenHash.hash(data)` packs.
 
-    Raises: ParameterError for empty data.
+    Raises: ParameterError for empty data, or more than the 250 bytes circomlib's circuit has bases for.
 
     >>> circom_pedersen(b"Hello").to_circom().hex()[:16]
     '0e90d7d613ab8b5e'
     """
     if not data:
         raise ParameterError("the Pedersen hash of nothing is not defined")
-    bits = [byte >> i & 1 for byte in data for i in range(8)]
     per_base = CIRCOM_WINDOW * CIRCOM_WINDOWS_PER_BASE
-    total, rest = IDENTITY, []
+    if 8 * len(data) > CIRCOM_BASES * per_base:
+        raise ParameterError(
+            f"circomlib's Pedersen hash takes {CIRCOM_BASES * per_base // 8} bytes, got {len(data)}"
+        )
+    bits = [byte >> i & 1 for byte in data for i in range(8)]
+    total = IDENTITY
     for index, start in enumerate(range(0, len(bits), per_base)):
         scalar = 0
         for window, at in enumerate(range(start, min(start + per_base, len(bits)), CIRCOM_WINDOW)):
             b0, b1, b2, sign = bits[at : at + 4]
             digit = 1 + b0 + 2 * b1 + 4 * b2
             scalar += (-digit if sign else digit) << (CIRCOM_WINDOW + 1) * window
-        if index < _TABLES:
-            total = total + _circom_table(index).times(scalar)
-        else:
-            rest.append((_circom_base(index), scalar))
-    return total + multi_scalar(rest)
+        total = total + _circom_base(index).times(scalar)
+    return total
 
 
 @lru_cache(maxsize=4096)

@@ -131,8 +131,9 @@ def test_zokrates_pedersen_scalars(vector: dict[str, Any]) -> None:
     assert found == point(vector["x"], vector["y"])
 
 
-def test_pedersen_of_nothing() -> None:
+def test_pedersen_of_nothing_or_too_much() -> None:
     for call in (
+        lambda: circom_pedersen(bytes(251)),
         lambda: circom_pedersen(b""),
         lambda: zokrates_pedersen(b"", "x"),
         lambda: zokrates_pedersen_scalars([], "x"),
