@@ -14,6 +14,7 @@ from mpc.prg import Stream
 from zk import keycache
 from zk.commit_prove import Keys
 from zk.field import R
+from zk.groth16 import BatchRejected
 from zk.r1cs import WitnessError
 from zk.statements import NormBound, SgdStep, UpdateProof
 from zk.statements.sgd_circuit import signed
@@ -120,6 +121,24 @@ def test_another_model_context_or_update(made: tuple[SgdStep, Keys]) -> None:
             )
     with pytest.raises(DecodeError, match="integers of"):
         statement.verify(keys.vk, proof, model=w[:-1], context=CONTEXT)
+
+
+def test_a_batch_of_steps_names_its_offenders(made: tuple[SgdStep, Keys]) -> None:
+    statement, keys = made
+    _, _, w = data(statement)
+    items = []
+    for i in range(4):
+        x, y, _ = data(statement, i)
+        context = bytes([i])
+        proof, _ = statement.prove(keys.pk, x, y, w, context=context, randomness=Stream.from_os())
+        items.append((proof, context))
+    statement.verify_batch(keys.vk, items, model=w)
+    x, y, other = data(statement, 9)
+    elsewhere, _ = statement.prove(keys.pk, x, y, other, context=b"", randomness=Stream.from_os())
+    bad = [items[0], (items[1][0], b"?"), (elsewhere, b""), (UpdateProof(items[3][0].commitment, b"1"), b"")]
+    with pytest.raises(BatchRejected) as caught:
+        statement.verify_batch(keys.vk, bad, model=w)
+    assert caught.value.failed == (1, 2, 3)
 
 
 def solved(statement: SgdStep, x: Any, y: Any, w: Any, challenge: int = 987654321) -> tuple[Any, Any]:

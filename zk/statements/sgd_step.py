@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from mpc.errors import DecodeError, ParameterError, ProofRejected
 from mpc.prg import Stream
-from zk import commit_prove
+from zk import backends, commit_prove
 from zk.backends.base import Backend
 from zk.circuit import Program
-from zk.commit_prove import Keys, ProverKey, VerifierKey
+from zk.commit_prove import CommittedProof, Keys, ProverKey, VerifierKey
 from zk.curve import G1, G1_BYTES
 from zk.field import R
+from zk.groth16 import BatchRejected
 from zk.r1cs import R1CS, WitnessError
 from zk.statements.additive import AdditiveUpdates, context_scalar, hedged
 from zk.statements.cost import Cost, estimate
@@ -305,11 +306,10 @@ class SgdStep(AdditiveUpdates):
             backend=backend,
             threads=threads,
         )
-        names = [g.name for g in r1cs.groups]
-        blinding = dict(zip(names, secret.values, strict=True))
-        ordered = _reorder(proof, names.index("update"))
+        blinding = dict(zip((g.name for g in r1cs.groups), secret.values, strict=True))
+        apart = _position(pk.verifier, "update")
         tail = blinding["model"].to_bytes(SCALAR_BYTES, "big")
-        made = UpdateProof(ordered.commitments[0].to_bytes(), encode_chunk(ordered) + tail)
+        made = UpdateProof(proof.commitments[apart].to_bytes(), encode_chunk(proof, apart) + tail)
         return made, SgdSecrets(update, [blinding["update"]], blinding["data"])
 
     def verify(
@@ -325,19 +325,61 @@ class SgdStep(AdditiveUpdates):
 
         Raises: ProofRejected if it does not verify; DecodeError for malformed bytes.
         """
+        chunk = self._about(vk, proof, self._model_point(vk, model, backend), backend)
+        commit_prove.verify(vk, [context_scalar(context, 0, 1)], chunk, backend=backend)
+
+    def verify_batch(
+        self,
+        vk: VerifierKey,
+        items: Sequence[tuple[UpdateProof, bytes]],
+        *,
+        model: Integers,
+        backend: Backend | None = None,
+    ) -> None:
+        """Check many (proof, context) about steps from one model.
+
+        Raises: BatchRejected with the positions of those that fail or are malformed; DecodeError for a bad key or model.
+        """
+        point = self._model_point(vk, model, backend)
+        claims: dict[int, tuple[list[int], CommittedProof]] = {}
+        reasons: dict[int, str] = {}
+        for i, (proof, context) in enumerate(items):
+            try:
+                claims[i] = ([context_scalar(context, 0, 1)], self._about(vk, proof, point, backend))
+            except (ProofRejected, DecodeError) as error:
+                reasons[i] = str(error)
+        owner = list(claims)
+        try:
+            commit_prove.verify_batch(vk, list(claims.values()), backend=backend)
+        except BatchRejected as error:
+            reasons |= {owner[k]: reason for k, reason in zip(error.failed, error.reasons, strict=True)}
+        if reasons:
+            failed = sorted(reasons)
+            raise BatchRejected(failed, [reasons[i] for i in failed])
+
+    def _model_point(self, vk: VerifierKey, model: Integers, lib: Backend | None) -> G1:
+        """The commitment to the model under no blinding."""
         if vk.circuit != self.circuit()[0].digest:
             raise DecodeError("this key is for another circuit")
         exact = [int(v) for v in np.asarray(model).reshape(-1)]
         if len(exact) != self.dim or max(map(abs, exact)) > self.model_limit:
             raise DecodeError(f"the model must be {self.dim} integers of {self.model_bits} bits")
+        return commit_prove.commit(vk.group("model"), exact, 0, backend=lib)
+
+    def _about(self, vk: VerifierKey, proof: UpdateProof, model: G1, lib: Backend | None) -> CommittedProof:
+        """The proof inside, if it is about this model.
+
+        Raises: ProofRejected if it is about another; DecodeError for malformed bytes.
+        """
         chunk = self._chunk(vk, proof)
         blinding = int.from_bytes(proof.proof[-SCALAR_BYTES:], "big")
         if blinding >= R:
             raise DecodeError("the blinding of the model is not reduced")
-        expected = commit_prove.commit(vk.group("model"), exact, blinding, backend=backend)
+        library = lib or backends.get()
+        expected = library.g1_sum([model, library.g1_mul(vk.group("model").eta, blinding)])
         if chunk.commitments[_position(vk, "model")] != expected:
             raise ProofRejected("the proof is about another model")
-        commit_prove.verify(vk, [context_scalar(context, 0, 1)], chunk, backend=backend)
+        return chunk
 
     def data_commitment(self, vk: VerifierKey, proof: UpdateProof) -> bytes:
         """The commitment to the minibatch inside a proof, 64 bytes.
@@ -359,30 +401,15 @@ class SgdStep(AdditiveUpdates):
         values = [int(v) for part in (features, labels) for v in np.asarray(part).reshape(-1)]
         return commit_prove.commit(vk.group("data"), values, blinding, backend=backend).to_bytes()
 
-    def _chunk(self, vk: VerifierKey, proof: UpdateProof) -> commit_prove.CommittedProof:
+    def _chunk(self, vk: VerifierKey, proof: UpdateProof) -> CommittedProof:
         size = chunk_bytes(len(vk.groups))
         if len(proof.commitment) != G1_BYTES or len(proof.proof) != size + SCALAR_BYTES:
             raise DecodeError(f"this statement's proofs have {G1_BYTES} and {size + SCALAR_BYTES} bytes")
-        first = decode_chunk(proof.commitment, proof.proof[:size], len(vk.groups))
-        return _restore(first, _position(vk, "update"))
+        return decode_chunk(proof.commitment, proof.proof[:size], len(vk.groups), _position(vk, "update"))
 
 
 def _position(vk: VerifierKey, name: str) -> int:
     return [g.name for g in vk.groups].index(name)
-
-
-def _reorder(proof: commit_prove.CommittedProof, first: int) -> commit_prove.CommittedProof:
-    """The same proof with commitment number `first` in front, where `UpdateProof` keeps the additive one."""
-    c = proof.commitments
-    return commit_prove.CommittedProof(
-        (c[first], *c[:first], *c[first + 1 :]), proof.a, proof.b, proof.c, proof.pok
-    )
-
-
-def _restore(proof: commit_prove.CommittedProof, first: int) -> commit_prove.CommittedProof:
-    front, *rest = proof.commitments
-    order: Sequence[G1] = [*rest[:first], front, *rest[first:]]
-    return commit_prove.CommittedProof(tuple(order), proof.a, proof.b, proof.c, proof.pok)
 
 
 @lru_cache(maxsize=8)
