@@ -17,6 +17,7 @@ from zk.field import R
 from zk.groth16 import BatchRejected
 from zk.r1cs import WitnessError
 from zk.statements import NormBound, SgdStep, UpdateProof
+from zk.statements.sgd_arithmetic import SgdArithmetic
 from zk.statements.sgd_circuit import signed
 
 SIZES: dict[str, Any] = dict(features=3, batch=2, learning_rate=0.2, clip=1.0, table_bits=7, table_fraction=3)
@@ -186,7 +187,7 @@ def test_a_dishonest_intermediate_value(kind: str, name: str, monkeypatch: pytes
     """The prover computes everything after the lie consistently; the lie itself is caught."""
     statement = KINDS[kind]
     x, y, w = data(statement)
-    honest = SgdStep.trace
+    honest = SgdArithmetic.trace
 
     def lying(self: SgdStep, *inputs: Any) -> Any:
         out = honest(self, *inputs)
@@ -197,7 +198,7 @@ def test_a_dishonest_intermediate_value(kind: str, name: str, monkeypatch: pytes
             out["remainder"].reshape(-1)[0] -= 1 << self.shift
         return out
 
-    monkeypatch.setattr(SgdStep, "trace", lying)
+    monkeypatch.setattr(SgdArithmetic, "trace", lying)
     with pytest.raises(WitnessError):
         r1cs, values = solved(statement, x, y, w)
         r1cs.check(values)
@@ -242,6 +243,8 @@ def test_sizes_that_make_no_sense() -> None:
         {"kind": "logistic", "classes": 3},
         {"table_fraction": 40},
         {"label_bits": 150},
+        {"bits": 1},
+        {"bits": 65},
     ):
         with pytest.raises(ParameterError):
             SgdStep(**good | bad)
