@@ -230,6 +230,24 @@ def test_keys_are_cached_by_circuit(tmp_path: Path, stream: Stream) -> None:
         keycache.load_or_create(SMALL, tmp_path)
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_the_first_keys_to_appear_stay(
+    links: bool, tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes that start together must not end up with different keys."""
+
+    def refuse(*_: object) -> None:
+        raise OSError("no hard links here")
+
+    if not links:
+        monkeypatch.setattr("os.link", refuse)
+    path = keycache.path_for(SMALL, tmp_path)
+    keycache.save(path, keys)
+    keycache.save(path, SMALL.setup(Stream.from_os(), unsafe_single_party=True))
+    assert keycache.load_or_create(SMALL, tmp_path).vk.digest == keys.vk.digest
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
 def test_keys_of_another_circuit_are_refused(tmp_path: Path, keys: Keys) -> None:
     other = replace(SMALL, dim=13)
     keycache.save(keycache.path_for(other, tmp_path), keys)
