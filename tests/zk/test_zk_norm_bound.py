@@ -277,6 +277,26 @@ def test_entries_of_64_bits(stream: Stream) -> None:
         statement.prove(keys.pk, least, l2_bound_sq=2**130, context=b"", randomness=stream)
 
 
+def test_a_key_of_another_shape_is_refused(keys: Keys, stream: Stream) -> None:
+    bound = SMALL.max_norm_sq
+    proof, _ = SMALL.prove(keys.pk, update(SMALL), l2_bound_sq=bound, context=CONTEXT, randomness=stream)
+    vk = keys.vk
+    other = replace(SMALL, bits=6).setup(stream, unsafe_single_party=True).vk
+    for wrong in (
+        other,
+        replace(other, circuit=vk.circuit),
+        replace(vk, circuit=bytes(32)),
+        replace(vk, groups=vk.groups[::-1]),
+        replace(vk, groups=vk.groups[:1]),
+        replace(vk, challenges=0),
+        replace(vk, base=replace(vk.base, ic=vk.base.ic[:-1])),
+    ):
+        with pytest.raises(DecodeError, match="another circuit"):
+            SMALL.verify(wrong, proof, l2_bound_sq=bound, context=CONTEXT)
+        with pytest.raises(DecodeError, match="another circuit"):
+            SMALL.verify_batch(wrong, [(proof, bound, CONTEXT)])
+
+
 def test_sizes_that_make_no_sense() -> None:
     for bad in (dict(dim=0, bits=8), dict(dim=4, bits=1), dict(dim=4, bits=8, linf_bound=128)):
         with pytest.raises(ParameterError):

@@ -221,8 +221,8 @@ class NormBound(AdditiveUpdates):
 
         Raises: DecodeError for malformed bytes or bounds; ProofRejected if the shares are of another bound.
         """
-        if vk.circuit != self.circuit()[0].digest:
-            raise DecodeError("this key is for another circuit")
+        r1cs, program = self.circuit()
+        vk.check_circuit(r1cs, program.challenges)
         if type(l2_bound_sq) is not int or l2_bound_sq < 0:
             raise DecodeError(f"a squared bound is a non-negative int, got {l2_bound_sq!r}")
         bound, m, n_groups = min(l2_bound_sq, self.max_norm_sq), self.chunks, len(vk.groups)
@@ -294,8 +294,12 @@ class NormBound(AdditiveUpdates):
     ) -> None:
         """Check many (proof, l2_bound_sq, context) at once.
 
-        Raises: BatchRejected, a ProofRejected, whose `failed` holds the positions of those that do not verify.
+        Raises: BatchRejected, a ProofRejected, whose `failed` holds the positions of those that do not verify;
+            DecodeError for a key that is malformed or of another circuit.
         """
+        # a wrong key is the verifier's own fault: no client is to be named for it
+        r1cs, program = self.circuit()
+        vk.check_circuit(r1cs, program.challenges)
         claims: list[tuple[list[int], CommittedProof]] = []
         owner: list[int] = []
         reasons: dict[int, str] = {}

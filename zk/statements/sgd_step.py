@@ -179,8 +179,8 @@ class SgdStep(SgdArithmetic, AdditiveUpdates):
 
     def _model_point(self, vk: VerifierKey, model: Integers, lib: Backend | None) -> G1:
         """The commitment to the model under no blinding."""
-        if vk.circuit != self.circuit()[0].digest:
-            raise DecodeError("this key is for another circuit")
+        r1cs, program = self.circuit()
+        vk.check_circuit(r1cs, program.challenges)
         exact = [int(v) for v in np.asarray(model).reshape(-1)]
         if len(exact) != self.dim or max(map(abs, exact)) > self.model_limit:
             raise DecodeError(f"the model must be {self.dim} integers of {self.model_bits} bits")
