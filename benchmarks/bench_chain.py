@@ -1,11 +1,12 @@
 """The ledger: transactions a second through web3.py, a proof's verification, reopening, sending, storing.
 
-Times are of this machine; gas is not here, because the embedded EVM only bounds it (docs/explain/ledger.md has the
-table from anvil's receipts).
+Times are of this machine. Gas is the snapshot that `scripts/gas_table.py` takes from anvil's receipts and CI compares:
+the embedded EVM only bounds it from below.
 """
 
 import json
 import tempfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,31 @@ class Proof:
 
     def time_verify_on_chain(self) -> None:
         self.deployment.verify_proof(self.key, self.publics, self.proof)
+
+
+class Gas:
+    """What a client costs in a round of a hundred, beside one transaction each."""
+
+    unit = "gas"
+
+    def setup(self) -> None:
+        snapshot = files("chain_adapter.contracts") / "gas.json"
+        self.gas: dict[str, int] = json.loads(snapshot.read_text(encoding="utf-8"))
+
+    def track_client_one_root_a_round(self) -> float:
+        return self.gas["a round's updates: one root / 100 clients"] / 100
+
+    def track_client_whole_round(self) -> float:
+        return self.gas["a whole round: root and record / 100 clients"] / 100
+
+    def track_client_one_transaction_each(self) -> float:
+        return self.gas["a round's updates: one transaction each / 100 clients"] / 100
+
+    def track_claim(self) -> float:
+        return self.gas["Rewards.claim / 100 clients"]
+
+    def track_verify_plain(self) -> float:
+        return self.gas["Groth16Verifier.verify / 3 inputs"]
 
 
 def _g1(point: list[str]) -> bytes:
