@@ -18,6 +18,7 @@ from mpc.ot import Receiver, Sender, transferred
 from mpc.prg import Stream
 from mpc.protocols import (
     SealingKey,
+    aggregate_shares,
     inner_product,
     matrix_product,
     median,
@@ -26,6 +27,7 @@ from mpc.protocols import (
     relay,
     reveal_less_than,
     rows_within,
+    share_update,
     squared_norm,
     through_relay,
     trimmed_mean,
@@ -174,6 +176,23 @@ def client_aided_norm() -> RunResult:
     return run_local({9: client(), **{me: server(me) for me in servers}}, raise_errors=True)
 
 
+def three_servers() -> RunResult:
+    servers, clients = (1, 2, 3), tuple(range(11, 21))
+    parties: dict[int, Protocol[Any]] = {c: share_update(servers, vector(c), stream("c", c)) for c in clients}
+    for me in servers:
+        parties[me] = aggregate_shares(
+            me,
+            servers,
+            clients,
+            D,
+            limit=2**15,
+            bound_squared=D * 2**30,
+            min_clients=3,
+            randomness=stream("s", me),
+        )
+    return run_local(parties, raise_errors=True)
+
+
 def sum_of_ten() -> RunResult:
     parties = tuple(range(1, 11))
     return run_local(
@@ -186,6 +205,7 @@ SPECIAL: dict[str, Callable[[], RunResult]] = {
     "authenticated inner product, d = 1000": authenticated_inner_product,
     "client-aided squared norm, d = 1000": client_aided_norm,
     "private sum of ten": sum_of_ten,
+    "ten updates of 1000 screened and added by three servers": three_servers,
 }
 
 

@@ -111,6 +111,9 @@ class Verify:
     def time_groth16(self) -> None:
         groth16.verify(self.vk, PUBLICS, self.proof)
 
+    def time_groth16_without_a_compiled_library(self) -> None:
+        groth16.verify(self.vk, PUBLICS, self.proof, backend=backends.get("gmpy2"))
+
     def time_groth16_batch_of_100(self) -> None:
         groth16.verify_batch(self.vk, self.batch)
 

@@ -1,11 +1,15 @@
 """Commit a federated run to an EVM chain: the ledger, its contracts, content-addressed storage and the audit trail.
 
-    ledger.py       Chain: embedded in this process, or behind a URL          embedded/    the chain in this process
-    deployment.py   Deployment: what a round writes, each act once            contracts/   Solidity and compiled artifacts
-    events.py       what happened, as typed records                           terms.py     what a plan fixes
-    sender.py       nonces, fees, bumps, confirmations, reorgs                outbox.py    what was signed, before it is sent
-    keys.py         who signs                                                 eip712.py    what a client signs
-    merkle.py       a round's updates and a plan's members under one root     storage/     CIDs and block stores
+    ledger.py       Chain: embedded in this process, or behind a URL           embedded/    the chain in this process
+    deployment.py   Deployment: what a round writes, each act once             contracts/   Solidity and compiled artifacts
+    contract_set.py asking, acting once, reading                               manifest.py  deploy, attach and verify
+    events.py       what happened, as typed records                            feed.py      reading them over reorganisations
+    audit.py        a plan's state rebuilt from events, held against storage   terms.py     what a plan fixes
+    sender.py       nonces, fees, bumps, confirmations, reorganisations        outbox.py    what was signed, before sending
+    keys.py         who signs                                                  eip712.py    what a client signs
+    merkle.py       a round's updates and a plan's members under one root      storage/     CIDs, block stores, sealed files
+    staking.py, disputes.py, validators.py, inference.py, mailbox.py           what members do beside the rounds
+    groth16_calldata.py, update_key.py                                         verifying keys as the chain reads them
 
 It knows bytes, roots, CIDs and proofs, and nothing of models. Importing it needs none of the packages of the extra
 `eppml[chain]`; using a chain does.

@@ -66,7 +66,7 @@ class Disputes:
         """
         u = signed.update
         arguments = (signed.leaf, path.index, path.siblings, signed.signature, commitment, proof, chunk, key)
-        return self._challenge("challengeProof", u.plan, (u.plan, u.round, u.client), arguments)
+        return self._challenge("challengeProof", u.plan, (u.plan, u.round, u.client, chunk), arguments)
 
     def challenge_signatures(self, first: SignedUpdate, second: SignedUpdate) -> Receipt:
         """One client, one round, two different updates signed: it is slashed."""

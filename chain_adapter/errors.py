@@ -30,6 +30,7 @@ __all__ = [
     "LedgerCorrupt",
     "LedgerInUse",
     "NotDeployed",
+    "NotEnoughCoins",
     "NotMined",
     "RpcError",
     "StorageFull",
@@ -78,6 +79,10 @@ class TransactionReverted(ChainError):
 
 class NotMined(ChainError):
     """A transaction was not confirmed within the time given; it stays in the outbox."""
+
+
+class NotEnoughCoins(ChainError):
+    """The account cannot pay for what it sends, or for the gas."""
 
 
 class FeeCapReached(ChainError):

@@ -79,6 +79,13 @@ class Interface:
             ) from error
         return keccak256(entry.signature)[:4] + bytes(encoded)
 
+    def decode_call(self, function: str, data: bytes) -> tuple[Any, ...]:
+        """The arguments in a function's calldata. Raises: DecodeError when it is another function's."""
+        entry = self._function(function)
+        if data[:4] != keccak256(entry.signature)[:4]:
+            raise DecodeError(f"the transaction does not call {function}")
+        return self._decode(entry.inputs, data[4:], function)
+
     def decode(self, function: str, data: bytes) -> tuple[Any, ...]:
         """A function's answer."""
         return self._decode(self._function(function).outputs, data, function)
@@ -172,20 +179,21 @@ def installed() -> tuple[str, ...]:
 
 def explain_revert(data: bytes) -> tuple[str, tuple[Any, ...]]:
     """The name and arguments of the error in revert data, looked up in all contracts of this project."""
-    codec = require("eth_abi.abi")
-    selector, body = data[:4], data[4:]
     if not data:
         return "an empty revert", ()
-    if selector == keccak256(b"Error(string)")[:4]:
-        return "Error", tuple(codec.decode(["string"], body))
-    if selector == keccak256(b"Panic(uint256)")[:4]:
-        code = int(codec.decode(["uint256"], body)[0])
-        return "Panic", (PANICS.get(code, hex(code)),)
+    selector, body = data[:4], data[4:]
+    known: dict[bytes, tuple[str, tuple[str, ...]]] = {
+        keccak256(b"Error(string)")[:4]: ("Error", ("string",)),
+        keccak256(b"Panic(uint256)")[:4]: ("Panic", ("uint256",)),
+    }
     for name in (*installed(), "Suite"):
-        entry = artifact(name).interface.errors.get(selector)
-        if entry is not None:
-            return entry.name, tuple(codec.decode(entry.inputs, body))
-    return f"unknown error 0x{selector.hex()}", ()
+        known |= {s: (e.name, e.inputs) for s, e in artifact(name).interface.errors.items()}
+    name, kinds = known.get(selector, (f"unknown error 0x{selector.hex()}", ()))
+    try:
+        values = tuple(require("eth_abi.abi").decode(kinds, body))
+    except (require("eth_abi.exceptions").DecodingError, OverflowError, UnicodeDecodeError):
+        return name, ()
+    return name, (PANICS.get(values[0], hex(values[0])),) if name == "Panic" else values
 
 
 def _code(text: str) -> bytes:

@@ -6,6 +6,7 @@
 Both speak JSON-RPC through the same `Rpc`, so that everything above behaves alike.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ class Chain:
         self._outbox_path = outbox
         self._fees = fees
         self._poll = poll
+        self._lock = threading.Lock()
         self._senders: dict[str, tuple[Sender, Outbox]] = {}
         self._range = WIDEST_RANGE
         self._web3: Any = None
@@ -114,15 +116,16 @@ class Chain:
 
     def sender(self, signer: Signer) -> Sender:
         """The one sender of this account on this chain."""
-        if signer.address not in self._senders:
-            scope = f"{self.chain_id}/{self.genesis.hex()}/{signer.address}"
-            outbox = Outbox(self._outbox_path, scope)
-            sender = Sender(
-                self.rpc, self.chain_id, signer, outbox,
-                fees=self._fees, confirmations=self.confirmations, poll=self._poll,
-            )  # fmt: skip
-            self._senders[signer.address] = (sender, outbox)
-        return self._senders[signer.address][0]
+        with self._lock:  # two senders of one account would count its nonces apart
+            if signer.address not in self._senders:
+                scope = f"{self.chain_id}/{self.genesis.hex()}/{signer.address}"
+                outbox = Outbox(self._outbox_path, scope)
+                sender = Sender(
+                    self.rpc, self.chain_id, signer, outbox,
+                    fees=self._fees, confirmations=self.confirmations, poll=self._poll,
+                )  # fmt: skip
+                self._senders[signer.address] = (sender, outbox)
+            return self._senders[signer.address][0]
 
     def head(self) -> tuple[int, bytes]:
         """Number and hash of the last block."""
@@ -162,6 +165,13 @@ class Chain:
         """The receipt of a mined transaction, or None."""
         answer = self.rpc.request("eth_getTransactionReceipt", "0x" + transaction.hex())
         return None if answer is None else read_receipt(answer)
+
+    def payload(self, transaction: bytes) -> bytes:
+        """The calldata of a mined transaction. Raises: ChainError when the chain does not know it."""
+        answer = self.rpc.request("eth_getTransactionByHash", "0x" + transaction.hex())
+        if answer is None:
+            raise ChainError(f"the chain does not know the transaction 0x{transaction.hex()}")
+        return data(answer["input"])
 
     def logs(
         self, addresses: Sequence[str], first: int, last: int, topics: Sequence[bytes | None] = ()

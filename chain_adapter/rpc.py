@@ -94,7 +94,8 @@ class HttpRpc:
             with answer:
                 content = self._read(answer, method)
         except self._transport_errors as error:
-            raise ChainUnreachable(f"the node at {self.name} does not answer ({_reason(error)})") from error
+            # not chained: the transport's own message repeats the whole URL, access key and all
+            raise ChainUnreachable(f"the node at {self.name} does not answer ({_reason(error)})") from None
         return self._result(method, identity, answer.status_code, content)
 
     def _session(self) -> Any:

@@ -9,7 +9,15 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from chain_adapter.errors import ChainUnreachable, FeeCapReached, NotMined, RpcError, TransactionReverted
+from chain_adapter.errors import (
+    ChainError,
+    ChainUnreachable,
+    FeeCapReached,
+    NotEnoughCoins,
+    NotMined,
+    RpcError,
+    TransactionReverted,
+)
 from chain_adapter.hashing import keccak256
 from chain_adapter.interface import explain_revert
 from chain_adapter.keys import Signer
@@ -30,6 +38,13 @@ UNDERPRICED = (
     "less than block base fee",
     "could not replace",
     "max fee per gas",
+)
+TOO_POOR = (
+    "insufficient funds",
+    "insufficient balance",
+    "insufficient for gas",
+    "exceeds balance",
+    "cannot afford",
 )
 PATIENCE = 3  # times a node must repeat that a nonce is used and our transaction unknown
 ATTEMPTS = 5
@@ -146,6 +161,8 @@ class Sender:
                 if receipt is not None and self._confirmed(receipt):
                     return self._settle(intent, receipt)
                 if receipt is None:
+                    # another thread or process may have raised the fee: one of its versions may be the mined one
+                    intent = self._outbox.find(intent.key) or intent
                     if intent.state == MINED:  # it was mined, and the chain no longer has it
                         intent = replace(intent, state=PENDING)
                         self._rebroadcast(intent)
@@ -206,11 +223,13 @@ class Sender:
                 self._recovered = False  # whether the node took it is unknown: it stays, and is sent again
                 return intent
             except RpcError as error:
+                if self._is_known(version):
+                    return intent
                 # the node has read the transaction and refused it: its nonce and its key are free again
                 self._outbox.discard(intent)
                 self._nonce, self._suggestion = None, None
                 if not _says(error, NONCE_USED + UNDERPRICED):
-                    raise
+                    raise self._refusal(key, error) from error
         raise NotMined(f"{key}: the node refused every nonce and fee offered to it")
 
     def _take_nonce(self) -> int:
@@ -231,6 +250,12 @@ class Sender:
         except RpcError as error:
             if not _says(error, ALREADY_KNOWN):
                 raise
+
+    def _is_known(self, version: Broadcast) -> bool:
+        try:
+            return self._rpc.request("eth_getTransactionByHash", "0x" + version.hash.hex()) is not None
+        except RpcError:
+            return False
 
     def _rebroadcast(self, intent: Intent) -> None:
         with suppress(RpcError):  # mined meanwhile, overtaken or priced out: whoever waits for it finds out
@@ -258,8 +283,15 @@ class Sender:
         try:
             estimate = integer(self._rpc.request("eth_estimateGas", self._message(to, payload, value)))
         except RpcError as error:
-            raise reverted(what, error) from error
+            raise self._refusal(what, error) from error
         return estimate + estimate // 5
+
+    def _refusal(self, what: str, error: RpcError) -> ChainError:
+        if _says(error, TOO_POOR):
+            return NotEnoughCoins(
+                f"the account {self.signer.address} has not enough coins on chain {self._chain_id}"
+            )
+        return reverted(what, error)
 
     def _message(self, to: str | None, payload: bytes, value: int) -> dict[str, str]:
         message = {"from": self.signer.address, "data": "0x" + payload.hex(), "value": hex(value)}
@@ -310,7 +342,7 @@ class Sender:
         """Another transaction took the nonce, so none of our versions can be mined: sign under a new nonce."""
         with self._lock:
             current = self._outbox.find(intent.key)
-            if current is None or current.nonce != intent.nonce:
+            if current is None or current.nonce != intent.nonce or self._receipt(current) is not None:
                 return current or intent
             self._outbox.retire(intent)
             self._nonce = None

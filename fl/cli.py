@@ -49,7 +49,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Run directory; default: runs/NAME.")] = None,
     data: Annotated[Path | None, typer.Option(help="Directory that holds the data set already.")] = None,
     chain: Annotated[str | None, typer.Option(help="URL of an EVM node; default: the embedded one.")] = None,
-    aggregation: Annotated[str | None, typer.Option(help="secagg or plain.")] = None,
+    aggregation: Annotated[str | None, typer.Option(help="secagg, paillier or plain.")] = None,
     cheat: Annotated[
         list[str] | None, typer.Option(help="KIND=N, repeatable: oversize, forged, swap, replay.")
     ] = None,

@@ -3,7 +3,7 @@
     what everything stands on
         errors  threshold                       who is at fault; how many shares are needed
         prg  transcript  coin                   secret randomness; Fiat-Shamir; a coin nobody could choose
-        codec                                   floats as integers whose sums cannot wrap
+        codec  json_text                        floats as integers whose sums cannot wrap; bounded JSON
         field61  field  ring  domain            arithmetic on arrays that know where they belong
         polynomial  reed_solomon  group         interpolation, error correction, secp256k1
     secrets in pieces
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         field,
         field61,
         group,
+        json_text,
         ot,
         packed,
         polynomial,
@@ -104,6 +105,7 @@ __all__ = [
     "field",
     "field61",
     "group",
+    "json_text",
     "ot",
     "packed",
     "polynomial",

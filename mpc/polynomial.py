@@ -11,6 +11,9 @@ from mpc.errors import ParameterError
 
 __all__ = ["batch_inverse", "evaluate", "evaluate_many", "interpolate", "lagrange_coefficients", "multiply"]
 
+# from this many coefficients on, packing pays
+KRONECKER = 16
+
 
 def evaluate(coefficients: Sequence[int], x: int, p: int) -> int:
     """The polynomial's value at `x`: Horner's rule."""
@@ -86,14 +89,31 @@ def lagrange_coefficients(points: Sequence[int], at: int, p: int) -> list[int]:
 
 
 def multiply(a: Sequence[int], b: Sequence[int], p: int) -> list[int]:
-    """The product of two polynomials."""
+    """The product of two polynomials.
+
+    Source: for long factors, Kronecker 1882: the polynomials' values at a power of two that keeps the
+        coefficients apart are multiplied as integers.
+    """
     if not a or not b:
         return []
+    if min(len(a), len(b)) >= KRONECKER:
+        return _multiply_packed(a, b, p)
     out = [0] * (len(a) + len(b) - 1)
     for i, x in enumerate(a):
         for j, y in enumerate(b):
             out[i + j] += x * y
     return [v % p for v in out]
+
+
+def _multiply_packed(a: Sequence[int], b: Sequence[int], p: int) -> list[int]:
+    size = (2 * p.bit_length() + min(len(a), len(b)).bit_length() + 7) // 8
+    left, right = (
+        gmpy2.mpz(int.from_bytes(b"".join(int(c % p).to_bytes(size, "little") for c in factor), "little"))
+        for factor in (a, b)
+    )
+    n = len(a) + len(b) - 1
+    packed = int(left * right).to_bytes(n * size, "little")
+    return [int.from_bytes(packed[i : i + size], "little") % p for i in range(0, n * size, size)]
 
 
 def interpolate(points: Sequence[int], values: Sequence[int], p: int) -> list[int]:

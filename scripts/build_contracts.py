@@ -2,11 +2,12 @@
 
     python scripts/build_contracts.py                     # rebuild chain_adapter/contracts/artifacts
     python scripts/build_contracts.py --check             # rebuild, compare, exit 1 when one is stale
-    python scripts/build_contracts.py --standard-json F   # write the compiler's input for block explorers
+    python scripts/build_contracts.py --standard-json D   # write the compiler's inputs for block explorers
 
-The compiler and OpenZeppelin come from `node_modules` at the repository root (or EPPML_NODE_MODULES). The
-input is standard JSON with every source inline, so the same bytes come out on any machine and whoever wants
-to verify a deployment needs nothing but that one file.
+The compiler and OpenZeppelin come from `node_modules` at the repository root (or EPPML_NODE_MODULES). Each
+contract is compiled by itself, from standard JSON with every source it needs inline and no other: the bytes
+do not depend on the machine, nor on contracts that have nothing to do with it (the compiler numbers
+everything it sees, and the numbers reach the code), and whoever wants to verify a deployment needs one file.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +32,20 @@ SETTINGS: dict[str, Any] = {
     "optimizer": {"enabled": True, "runs": 10_000},
     "viaIR": True,
     "evmVersion": "cancun",
-    "outputSelection": {
-        "*": {
-            "*": [
-                "abi",
-                "metadata",
-                "evm.bytecode.object",
-                "evm.deployedBytecode.object",
-                "evm.deployedBytecode.immutableReferences",
-            ]
-        }
-    },
 }
+OUTPUTS = [
+    "abi",
+    "metadata",
+    "evm.bytecode.object",
+    "evm.deployedBytecode.object",
+    "evm.deployedBytecode.immutableReferences",
+]
+# One process for all: loading the compiler takes longer than compiling a small contract.
 RUNNER = (
     "const solc = require(process.argv[1]);"
     "let text = ''; process.stdin.on('data', (d) => { text += d; });"
-    "process.stdin.on('end', () => process.stdout.write("
-    "JSON.stringify({version: solc.version(), output: JSON.parse(solc.compile(text))})));"
+    "process.stdin.on('end', () => process.stdout.write(JSON.stringify({version: solc.version(),"
+    "outputs: JSON.parse(text).map((input) => JSON.parse(solc.compile(JSON.stringify(input))))})));"
 )
 IMPORT = re.compile(r'^import\s+(?:\{[^}]*\}\s+from\s+)?"([^"]+)";', re.MULTILINE)
 CODE_LIMIT = 24_576
@@ -61,10 +60,10 @@ def node_modules() -> Path:
     return Path(os.environ.get("EPPML_NODE_MODULES") or ROOT / "node_modules")
 
 
-def sources() -> dict[str, str]:
-    """Every contract and every file it imports, by the name the compiler knows it under."""
+def sources(*roots: str) -> dict[str, str]:
+    """Contracts (all of ours, unless named) and every file they import, by the name the compiler knows it under."""
     found: dict[str, str] = {}
-    waiting = [PREFIX + path.name for path in sorted(CONTRACTS.glob("*.sol"))]
+    waiting = list(roots) or [PREFIX + path.name for path in sorted(CONTRACTS.glob("*.sol"))]
     while waiting:
         name = waiting.pop()
         if name in found:
@@ -78,17 +77,24 @@ def sources() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def standard_json() -> dict[str, Any]:
-    """The compiler's input."""
+def standard_json(name: str) -> dict[str, Any]:
+    """The compiler's input for the contract in the file of its name."""
+    source = f"{PREFIX}{name}.sol"
     return {
         "language": "Solidity",
-        "sources": {name: {"content": text} for name, text in sources().items()},
-        "settings": SETTINGS,
+        "sources": {path: {"content": text} for path, text in sources(source).items()},
+        "settings": {**SETTINGS, "outputSelection": {source: {name: OUTPUTS}}},
     }
 
 
-def compile_all() -> dict[str, dict[str, Any]]:
-    """One artifact for each contract of ours that has code of its own, by name.
+def contract_names() -> list[str]:
+    """Files that define a contract of their name; the others hold libraries, whose code is inside their callers."""
+    named = ((path.stem, path.read_text(encoding="utf-8")) for path in sorted(CONTRACTS.glob("*.sol")))
+    return [name for name, text in named if re.search(rf"^contract {name}\b", text, re.MULTILINE)]
+
+
+def compile_contracts(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """An artifact for each contract, by name.
 
     Raises: BuildError for a missing program, another compiler version, an error, a warning about our
         sources, or a contract too large for a chain.
@@ -99,7 +105,7 @@ def compile_all() -> dict[str, dict[str, Any]]:
     try:
         run = subprocess.run(
             ["node", "-e", RUNNER, str(solc.resolve())],
-            input=json.dumps(standard_json()),
+            input=json.dumps([standard_json(name) for name in names]),
             capture_output=True,
             text=True,
             check=True,
@@ -113,22 +119,16 @@ def compile_all() -> dict[str, dict[str, Any]]:
     version: str = answer["version"]
     if not version.startswith(COMPILER + "+"):
         raise BuildError(f"want solc {COMPILER}, found {version}")
-    output = answer["output"]
-    complaints = [e["formattedMessage"] for e in output.get("errors", []) if is_ours(e)]
-    if complaints:
-        raise BuildError("\n".join(complaints))
     artifacts = {}
-    for source, contracts in output["contracts"].items():
-        if not source.startswith(PREFIX):
-            continue
-        for name, contract in contracts.items():
-            runtime = contract["evm"]["deployedBytecode"]["object"]
-            # A library of internal functions has no interface: its code is inside its callers.
-            if not runtime or not contract["abi"] or all(item["type"] == "error" for item in contract["abi"]):
-                continue
-            if len(runtime) // 2 > CODE_LIMIT:
-                raise BuildError(f"{name}: {len(runtime) // 2} bytes, more than a chain accepts")
-            artifacts[name] = artifact(name, source, contract, version)
+    for name, output in zip(names, answer["outputs"], strict=True):
+        if complaints := [e["formattedMessage"] for e in output.get("errors", []) if is_ours(e)]:
+            raise BuildError("\n".join(complaints))
+        source = f"{PREFIX}{name}.sol"
+        contract = output["contracts"][source][name]
+        size = len(contract["evm"]["deployedBytecode"]["object"]) // 2
+        if size > CODE_LIMIT:
+            raise BuildError(f"{name}: {size} bytes, more than a chain accepts")
+        artifacts[name] = artifact(name, source, contract, version)
     return artifacts
 
 
@@ -177,13 +177,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare with the committed artifacts")
-    parser.add_argument("--standard-json", metavar="FILE", help="write the compiler's input and stop")
+    parser.add_argument("--standard-json", metavar="FOLDER", help="write the compiler's inputs and stop")
     options = parser.parse_args(arguments)
     try:
         if options.standard_json:
-            Path(options.standard_json).write_text(json.dumps(standard_json(), indent=1), encoding="utf-8")
+            for name in contract_names():
+                place = Path(options.standard_json) / f"{name}.json"
+                place.write_text(json.dumps(standard_json(name), indent=1), encoding="utf-8")
             return 0
-        built = compile_all()
+        built = compile_contracts(contract_names())
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1

@@ -61,7 +61,9 @@ fail_on_revert = false
 
 def forge() -> Path:
     """The program of the platform's package, or the one on PATH."""
-    found = shutil.which("forge", path=os.pathsep.join([str(node_modules() / ".bin"), os.environ.get("PATH", "")]))
+    found = shutil.which(
+        "forge", path=os.pathsep.join([str(node_modules() / ".bin"), os.environ.get("PATH", "")])
+    )
     native = sorted((node_modules() / "@foundry-rs").glob("forge-*/bin/forge*"))
     if native:
         return native[0].resolve()

@@ -47,7 +47,7 @@ class PlainProof:
         secret = Trapdoor.draw(_stream("setup"), commitments, r1cs.domain, unsafe_single_party=True)
         base, groups = keys_from_trapdoor(r1cs, replace(secret, gamma=1) if unit_gamma else secret)
         if commitments:
-            keys = commit_prove.assemble(base, groups, has_challenge=False, circuit=r1cs.digest)
+            keys = commit_prove.assemble(base, groups, challenges=0, circuit=r1cs.digest)
             proof, _ = commit_prove.prove(keys.pk, r1cs, program, inputs, _stream("prove"))
             commit_prove.verify(keys.vk, publics, proof)
             points = b"".join(d.to_bytes() for d in proof.commitments)
@@ -76,9 +76,9 @@ class UpdateProofs:
     bound: int
 
     @classmethod
-    def make(cls) -> UpdateProofs:
+    def make(cls, *, lookup: bool = False) -> UpdateProofs:
         """Eight entries of eight bits; the bound is on the norm itself."""
-        statement = NormBound(dim=8, bits=8, lookup=False)
+        statement = NormBound(dim=8, bits=8, lookup=lookup)
         return cls(statement, statement.setup(_stream("update"), unsafe_single_party=True), 100)
 
     @property

@@ -45,6 +45,10 @@ class Bench:
             self.table[label] = int(receipt["gasUsed"], 16)
         return receipt
 
+    def domain(self) -> Domain:
+        """Where the clients' signatures count."""
+        return Domain(int(self.node.request("eth_chainId"), 16), self.addresses["Rounds"])
+
     def ask(self, contract: str, function: str, *arguments: Any) -> Any:
         """What a view answers."""
         interface = artifact(contract).interface
@@ -104,7 +108,9 @@ def _rounds(bench: Bench, clients: Sequence[Client], size: str) -> None:
     plan = keccak256(b"plan " + size.encode())
     _register(bench, plan, clients, rounds=3, label=f"PlanRegistry.register / {size}")
     members = [(c.address, c.member.identity, c.samples) for c in clients]
-    bench.send(f"Membership.publishMembers / {size}", COORDINATOR, "Membership", "publishMembers", plan, members)
+    bench.send(
+        f"Membership.publishMembers / {size}", COORDINATOR, "Membership", "publishMembers", plan, members
+    )
     leaves = [update_leaf(_update(plan, 0, c)) for c in clients]
     root = f"a round's updates: one root / {size}"
     tree = _commit(bench, plan, 0, leaves, root)
@@ -114,7 +120,11 @@ def _rounds(bench: Bench, clients: Sequence[Client], size: str) -> None:
     _record(bench, plan, 0, clients, f"Rounds.recordAggregate / {size}")
     both = bench.table[root] + bench.table[f"Rounds.recordAggregate / {size}"]
     bench.table[f"a whole round: root and record / {size}"] = both
-    chosen = {"": 0, ", first leaves": 1, ", beyond leaf 128": 200} if len(clients) > 256 else {"": len(clients) // 2}
+    chosen = (
+        {"": 0, ", first leaves": 1, ", beyond leaf 128": 200}
+        if len(clients) > 256
+        else {"": len(clients) // 2}
+    )
     for what, index in chosen.items():
         _claim(bench, plan, clients, tree, index, f"Rewards.claim / {size}{what}")
     one = _self_commit(bench, plan, clients[0])
@@ -144,7 +154,9 @@ def _proofs(bench: Bench) -> None:
     plain = PlainProof.make()
     key = _deploy_key(bench, plain.key, "deploy / key of 3 inputs")
     words = [int.from_bytes(plain.proof[i : i + 32], "big") for i in range(0, 256, 32)]
-    bench.send("Groth16Verifier.verify / 3 inputs", STRANGER, "Groth16Verifier", "verify", key, words, plain.publics)
+    bench.send(
+        "Groth16Verifier.verify / 3 inputs", STRANGER, "Groth16Verifier", "verify", key, words, plain.publics
+    )
     for commitments in (1, 2):
         for unit_gamma in (False, True):
             made = PlainProof.make(commitments=commitments, unit_gamma=unit_gamma)
@@ -155,32 +167,39 @@ def _proofs(bench: Bench) -> None:
             bench.send(label, STRANGER, "Groth16Verifier", "verifyCommitted", *arguments)
 
 
+def _staked(bench: Bench, plan: bytes, clients: Sequence[Client], **terms: Any) -> None:
+    _register(
+        bench, plan, clients, member_stake=10**18, coordinator_stake=10**18, challenge_seconds=1000,
+        unbonding_seconds=2000, challenger_share=5000, bond=10**17, **terms,
+    )  # fmt: skip
+
+
+def _bad_proof(
+    bench: Bench, clients: Sequence[Client], made: UpdateProofs, what: str, seal: str = ""
+) -> None:
+    """The proof of client 1 in the leaf of client 0."""
+    plan = keccak256(b"bad proof " + what.encode())
+    key = _deploy_key(bench, made.key, f"deploy / key of a bounded update, {what}")
+    _staked(bench, plan, clients, key_hash=made.key.key_hash, l2_bound=made.bound, max_weight=1)
+    _join(bench, plan, clients, clients[0])
+    commitment, proof = made.prove(plan, 0, clients[1].address)
+    cheat = replace(_update(plan, 0, clients[0]), digest=update_digest(commitment, proof))
+    updates = [cheat, *(_update(plan, 0, c) for c in clients[1:])]
+    path = _commit(bench, plan, 0, [update_leaf(u) for u in updates]).path(0)
+    signature = sign_update(clients[0].signer, bench.domain(), cheat)
+    evidence = (_leaf(cheat), path.index, path.siblings, signature, commitment, proof, 0, key)
+    _challenge(bench, "challengeProof", evidence, f"Disputes.challengeProof / {what}", seal=seal)
+
+
 def _disputes(bench: Bench, clients: Sequence[Client]) -> None:
     """A challenged proof, two signatures, a client twice, a questioned leaf."""
-    made = UpdateProofs.make()
-    key = _deploy_key(bench, made.key, "deploy / key of a bounded update")
+    _bad_proof(bench, clients, UpdateProofs.make(), "by bits", seal="Disputes.sealEvidence")
+    _bad_proof(bench, clients, UpdateProofs.make(lookup=True), "by lookup")
     plans = [keccak256(b"dispute %d" % i) for i in range(4)]
+    domain = bench.domain()
     for plan in plans:
-        _register(
-            bench, plan, clients, key_hash=made.key.key_hash, l2_bound=made.bound, max_weight=1,
-            member_stake=10**18, coordinator_stake=10**18, challenge_seconds=1000, unbonding_seconds=2000,
-            challenger_share=5000, bond=10**17,
-        )  # fmt: skip
-    for client in clients:
-        bench.node.fund(client.address)
-        _join(bench, plans[0], clients, client)
-
-    # The proof of client 1 in the leaf of client 0.
-    domain = Domain(int(bench.node.request("eth_chainId"), 16), bench.addresses["Rounds"])
-    commitment, proof = made.prove(plans[0], 0, clients[1].address)
-    cheat = replace(_update(plans[0], 0, clients[0]), digest=update_digest(commitment, proof))
-    updates = [cheat, *(_update(plans[0], 0, c) for c in clients[1:])]
-    tree = _commit(bench, plans[0], 0, [update_leaf(u) for u in updates])
-    path = tree.path(0)
-    evidence = (
-        _leaf(cheat), path.index, path.siblings, sign_update(clients[0].signer, domain, cheat), commitment, proof, 0, key,
-    )  # fmt: skip
-    _challenge(bench, "challengeProof", evidence, "Disputes.challengeProof / one commitment", seal="Disputes.sealEvidence")
+        _staked(bench, plan, clients)
+    _join(bench, plans[1], clients, clients[0])
 
     one, two = (replace(_update(plans[1], 0, clients[0]), digest=keccak256(b"%d" % i)) for i in range(2))
     signatures = [sign_update(clients[0].signer, domain, u) for u in (one, two)]
@@ -219,14 +238,26 @@ def _sum_dispute(bench: Bench, clients: Sequence[Client]) -> None:
     aggregate = _aggregate(clients)
     _record(bench, plan, 0, clients)
     opened = [(c.address, c.samples, keccak256(proof), commitment) for c in clients]
-    _challenge(bench, "challengeSum", (plan, 0, aggregate, opened), f"Disputes.challengeSum / {len(clients)} clients", bond=0)
+    _challenge(
+        bench,
+        "challengeSum",
+        (plan, 0, aggregate, opened),
+        f"Disputes.challengeSum / {len(clients)} clients",
+        bond=0,
+    )
 
 
 def _stakes(bench: Bench, clients: Sequence[Client]) -> None:
     """Members and validators with stakes."""
     plan = keccak256(b"stakes")
     _register(
-        bench, plan, clients, member_stake=10**18, unbonding_seconds=100_000, coordinator_stake=10**18, rounds=1
+        bench,
+        plan,
+        clients,
+        member_stake=10**18,
+        unbonding_seconds=100_000,
+        coordinator_stake=10**18,
+        rounds=1,
     )
     node = bench.node
     _join(bench, plan, clients, clients[0], "Membership.joinListed")
@@ -259,7 +290,18 @@ def _services(bench: Bench, clients: Sequence[Client]) -> None:
     plan = keccak256(b"services")
     _register(bench, plan, clients)
     ask: Callable[[str, int], Any] = lambda label, deadline: bench.send(  # noqa: E731
-        label, STRANGER, "Inference", "request", plan, COORDINATOR, DIGEST, DIGEST, NOTHING, deadline, CID, value=10**15
+        label,
+        STRANGER,
+        "Inference",
+        "request",
+        plan,
+        COORDINATOR,
+        DIGEST,
+        DIGEST,
+        NOTHING,
+        deadline,
+        CID,
+        value=10**15,
     )
     now = int(bench.node.request("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
     ask("Inference.request", now + 1000)
@@ -294,7 +336,15 @@ def _register(bench: Bench, plan: bytes, clients: Sequence[Client], label: str =
     wanted = Terms(**(fixed | {"round_seconds": 1000} | terms))
     names = artifact("PlanRegistry").interface.components("register", 1)
     bench.send(
-        label, COORDINATOR, "PlanRegistry", "register", plan, wanted.to_tuple(names), CID, CID, value=wanted.deposit
+        label,
+        COORDINATOR,
+        "PlanRegistry",
+        "register",
+        plan,
+        wanted.to_tuple(names),
+        CID,
+        CID,
+        value=wanted.deposit,
     )
 
 
@@ -316,7 +366,9 @@ def _join(bench: Bench, plan: bytes, clients: Sequence[Client], client: Client, 
 
 def _commit(bench: Bench, plan: bytes, number: int, leaves: Sequence[bytes], label: str = "") -> MerkleTree:
     tree = MerkleTree(leaves)
-    bench.send(label, COORDINATOR, "Rounds", "commitRound", plan, number, tree.root, len(leaves), 0x70, DIGEST)
+    bench.send(
+        label, COORDINATOR, "Rounds", "commitRound", plan, number, tree.root, len(leaves), 0x70, DIGEST
+    )
     return tree
 
 
@@ -344,7 +396,9 @@ def _claim(
 def _self_commit(bench: Bench, plan: bytes, client: Client, number: int = 1) -> int:
     bench.node.fund(client.address)
     update = _update(plan, number, client)
-    receipt = bench.send("", client.address, "Rounds", "commitSelf", plan, number, update.samples, update.digest, CID)
+    receipt = bench.send(
+        "", client.address, "Rounds", "commitSelf", plan, number, update.samples, update.digest, CID
+    )
     return int(receipt["gasUsed"], 16)
 
 

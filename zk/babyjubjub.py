@@ -10,7 +10,7 @@ Source: EIP-2494 (curve and generator); Hisil, Wong, Carter, Dawson 2008, sectio
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from gmpy2 import invert, legendre, mpz, powmod
@@ -197,8 +197,8 @@ class Point:
         return multi_scalar([(self, scalar)])
 
     def in_subgroup(self) -> bool:
-        """Whether the point has order L or is the identity."""
-        return L * self == IDENTITY
+        """Whether the point has order L or is the identity; the last thousand answers are remembered."""
+        return _in_subgroup(self)
 
     @classmethod
     def from_y(cls, y: int, *, odd_x: bool) -> "Point":
@@ -249,6 +249,11 @@ class Point:
         """
         number = _exactly_32(data, "big")
         return cls.from_y(number & ((1 << 255) - 1), odd_x=bool(number >> 255))
+
+
+@lru_cache(maxsize=1024)
+def _in_subgroup(point: Point) -> bool:
+    return L * point == IDENTITY
 
 
 def _exactly_32(data: bytes, order: Any) -> int:

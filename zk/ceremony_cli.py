@@ -1,4 +1,7 @@
-"""`eppml ceremony new | contribute | verify | export`, mounted by the command line of the project."""
+"""`eppml ceremony new | contribute | verify | export`, mounted by the command line of the project.
+
+Exit codes: 0 done, 1 the ceremony does not hold, 2 malformed or unusable input.
+"""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from mpc.errors import EppmlError, ParameterError
+from mpc.errors import EppmlError, ParameterError, ProofRejected
 from mpc.prg import Stream
 from zk import ceremony, commit_prove, keycache
 from zk.backends.base import Backend
@@ -87,8 +90,9 @@ def statement_from(circuit: Path | None, norm_bound: str | None) -> keycache.Pro
 
 
 def _fail(error: Exception) -> typer.Exit:
+    """1 for a ceremony that does not hold, 2 for anything that kept us from finding out."""
     typer.echo(f"error: {error}", err=True)
-    return typer.Exit(1)
+    return typer.Exit(1 if isinstance(error, ProofRejected) else 2)
 
 
 @app.command("new")

@@ -22,11 +22,10 @@ from typing import Any
 
 from mpc.errors import DecodeError, ParameterError, ProofRejected
 from mpc.prg import Stream
-from mpc.transcript import Transcript
 from zk import backends, groth16
 from zk.backends.base import Backend, Limbs
 from zk.circuit import Program
-from zk.curve import G1, G2, G2_GENERATOR, parse_g1, parse_g2
+from zk.curve import G1, G1_GENERATOR, G2, G2_GENERATOR, parse_g1, parse_g2
 from zk.field import R, as_scalar
 from zk.keys import ProvingKey
 from zk.limbs import g1_points, to_limbs
@@ -51,6 +50,9 @@ __all__ = [
     "verify_opening",
 ]
 
+_CHALLENGE_TAG = b"EPPML groth16 challenge v1".ljust(32, b"\0")
+_MAX_CHALLENGES = 128
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CommitmentKey:
@@ -63,6 +65,10 @@ class CommitmentKey:
     bases: Limbs
     eta: G1
     sigma_g2: G2
+
+    def __post_init__(self) -> None:
+        # digests and prepared forms are remembered
+        self.bases.setflags(write=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +83,8 @@ class VerifierKey:
     def check(self) -> None:
         """Check every point of the key.
 
-        Raises: DecodeError as `zk.groth16.VerifyingKey.check`, for a group without bases, and for a sigma of +-1 or
-            one that two groups share.
+        Raises: DecodeError as `zk.groth16.VerifyingKey.check`, for a group without bases, and for a sigma or eta
+            of +-1 or one that two groups share.
         """
         self.base.check()
         for group in self.groups:
@@ -88,14 +94,22 @@ class VerifierKey:
             parse_g2(*group.sigma_g2)
             for point in g1_points(group.bases):
                 parse_g1(*point)
-        self._check_sigmas()
+        if not 0 <= self.challenges < min(len(self.base.ic), _MAX_CHALLENGES) or (
+            self.challenges and not self.groups
+        ):
+            raise DecodeError(f"{self.challenges} challenges do not fit this key")
+        self._check_second_phase()
 
-    def _check_sigmas(self) -> None:
-        """With a sigma of one, or one for two groups, Pi follows from the commitments, whatever they hold."""
-        sigmas = [G2_GENERATOR, *(group.sigma_g2 for group in self.groups)]
-        if len({sign for sigma in sigmas for sign in (sigma, -sigma)}) != 2 * len(sigmas):
+    def _check_second_phase(self) -> None:
+        """A sigma of one, or one for two groups, makes Pi follow from the commitments, whatever they hold; an eta of
+        one puts [1/delta]_1 into the proving key, which the proof of soundness does not allow for.
+        """
+        sigmas: list[G2] = [G2_GENERATOR, *(group.sigma_g2 for group in self.groups)]
+        etas = [G1_GENERATOR, *(group.eta for group in self.groups)]
+        distinct = len({s for p in sigmas for s in (p, -p)}) + len({s for p in etas for s in (p, -p)})
+        if distinct != 2 * len(sigmas) + 2 * len(etas):
             raise DecodeError(
-                "the sigma of a commitment is known or that of another: its second phase was skipped"
+                "sigma or eta of a commitment is known or that of another: its second phase was skipped"
             )
 
     @property
@@ -187,12 +201,20 @@ def assemble(base: ProvingKey, groups: Sequence[GroupKeys], *, challenges: int, 
 
 
 def challenge(key: VerifierKey, publics: Sequence[int], commitments: Sequence[G1]) -> list[int]:
-    """The challenges a circuit computes with: they depend on the key, every other public input and every commitment."""
-    transcript = Transcript(b"zk commit-and-prove")
-    transcript.absorb(b"key", key.digest)
-    transcript.absorb(b"publics", b"".join(x.to_bytes(32, "big") for x in publics))
-    transcript.absorb(b"commitments", b"".join(d.to_bytes() for d in commitments))
-    return [transcript.challenge(b"challenge", R) for _ in range(key.challenges)]
+    """The challenges a circuit computes with: they depend on the key, every other public input and every commitment.
+
+    Two SHA-256 each, so that an EVM contract can derive them too. Nothing needs a length: the key, which comes first,
+    fixes how many inputs and commitments there are.
+
+    Assumes: SHA-256 behaves as a random oracle.
+    """
+    text = _CHALLENGE_TAG + key.digest + b"".join(x.to_bytes(32, "big") for x in publics)
+    text += b"".join(d.to_bytes() for d in commitments)
+    out = []
+    for i in range(key.challenges):
+        halves = sha256(bytes([2 * i]) + text).digest() + sha256(bytes([2 * i + 1]) + text).digest()
+        out.append(int.from_bytes(halves, "big") % R)
+    return out
 
 
 def _msm(lib: Backend, bases: Limbs, scalars: Limbs, threads: int | None) -> G1:
@@ -256,9 +278,11 @@ def prove(
 
     `reuse` gives the blinding of a group that was committed to before, with the very same values.
 
-    Raises: WitnessError if the inputs do not satisfy the circuit.
+    Raises: WitnessError if the inputs do not satisfy the circuit; ParameterError for a key of another circuit.
     Leakage: nothing about private and committed wires, if `randomness` is fresh.
     """
+    if key.verifier.circuit != r1cs.digest:
+        raise ParameterError("this key is for another circuit")
     lib = backend or backends.get()
     witness = program.commit_phase(inputs)
     blindings = [(reuse or {}).get(g.name, randomness.below(R)) for g in key.groups]

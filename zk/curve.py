@@ -31,6 +31,7 @@ __all__ = [
     "in_g2_subgroup",
     "parse_g1",
     "parse_g2",
+    "twist_frobenius",
 ]
 
 Q = 21888242871839275222246405745257275088696311157297823662689037894645226208583
@@ -187,7 +188,6 @@ def decode_g2(data: bytes, *, infinity: bool = False, subgroup: bool = True) -> 
     return parse_g2((x0, x1), (y0, y1), infinity=infinity, subgroup=subgroup)
 
 
-# p-power Frobenius carried to the twist: (x, y) -> (conj(x) * _PSI_X, conj(y) * _PSI_Y)
 def _fq2_pow(a: Fq2, exponent: int) -> Fq2:
     out: Fq2 = (1, 0)
     while exponent:
@@ -203,6 +203,12 @@ _PSI_Y = _fq2_pow((9, 1), (Q - 1) // 2)
 _CURVE_U = 4965661367192848881
 
 
+def twist_frobenius(point: G2) -> G2:
+    """The q-power Frobenius carried to the twist, usually called psi; it multiplies points of the subgroup by q."""
+    (x0, x1), (y0, y1) = point
+    return G2(fq2_mul((x0, -x1), _PSI_X), fq2_mul((y0, -y1), _PSI_Y))
+
+
 def in_g2_subgroup(point: G2) -> bool:
     """Whether a point of the twist has order R, by the Frobenius eigenvalue: psi(P) == [t - 1] P, t - 1 = 6 u^2.
 
@@ -213,8 +219,7 @@ def in_g2_subgroup(point: G2) -> bool:
     """
     if point.is_infinity:
         return True
-    psi = (fq2_mul((point.x[0], -point.x[1]), _PSI_X), fq2_mul((point.y[0], -point.y[1]), _PSI_Y))
-    return _twist_multiple_equals(point, 6 * _CURVE_U * _CURVE_U, psi)
+    return _twist_multiple_equals(point, 6 * _CURVE_U * _CURVE_U, twist_frobenius(point))
 
 
 def _twist_multiple_equals(point: G2, scalar: int, target: tuple[Fq2, Fq2]) -> bool:

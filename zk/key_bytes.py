@@ -13,16 +13,16 @@ from zk.curve import G1, G1_BYTES, G2, G2_BYTES, decode_g1, decode_g2
 from zk.groth16 import VerifyingKey
 from zk.limbs import g1_array, g1_points
 
-__all__ = ["decode_verifier_key", "encode_verifier_key"]
+__all__ = ["MAGIC", "decode_verifier_key", "encode_verifier_key"]
 
-_MAGIC = b"EPPMLVK\x01"
+MAGIC = b"EPPMLVK\x01"
 _MAX_GROUPS = 8
 
 
 def encode_verifier_key(key: VerifierKey) -> bytes:
     """The one encoding of a key."""
     parts = [
-        _MAGIC,
+        MAGIC,
         bytes([key.challenges]),
         key.circuit,
         key.base.to_bytes(),
@@ -42,7 +42,7 @@ def decode_verifier_key(data: bytes) -> VerifierKey:
     Raises: DecodeError for another version, a length that does not fit, or a point or key that `check` refuses.
     """
     reader = _Reader(data)
-    if reader.take(len(_MAGIC)) != _MAGIC:
+    if reader.take(len(MAGIC)) != MAGIC:
         raise DecodeError("not a verifying key of version 1")
     challenges, circuit = reader.take(1)[0], reader.take(32)
     alpha, beta, gamma, delta = reader.g1(), reader.g2(), reader.g2(), reader.g2()

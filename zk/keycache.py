@@ -149,18 +149,41 @@ def load(path: Path, statement: Provable) -> Keys:
     size = int.from_bytes(data[start : start + 8], "big")
     if size > min(_MAX_HEADER, len(data)):
         raise DecodeError(f"{path.name} has a header of {size} bytes")
-    header = read_json(data[start + 8 : start + 8 + size], max_bytes=_MAX_HEADER)
     r1cs, program = statement.circuit()
-    if header.get("circuit") != r1cs.digest.hex() or header.get("challenges") != program.challenges:
-        raise DecodeError(
-            f"{path.name} holds the keys of another circuit or version; delete it to make new keys"
-        )
     first = start + 8 + size
-    return _assemble(header, r1cs, memoryview(data)[first + -first % _ALIGN :])
+    try:
+        header = read_json(data[start + 8 : first], max_bytes=_MAX_HEADER)
+        if header.get("circuit") != r1cs.digest.hex() or header.get("challenges") != program.challenges:
+            raise DecodeError("the keys of another circuit or version; delete it to make new keys")
+        return _assemble(header, r1cs, memoryview(data)[first + -first % _ALIGN :])
+    except DecodeError as error:
+        raise DecodeError(f"{path.name}: {error}") from error
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise DecodeError(f"{path.name} has a malformed header: {error}") from error
+
+
+def _rows(r1cs: R1CS) -> dict[str, int]:
+    """How many rows each array of this circuit's keys has: never the file's word for it."""
+    first_private = r1cs.groups[-1].stop if r1cs.groups else r1cs.n_public + 1
+    rows = dict.fromkeys(("a", "b1", "b2"), r1cs.n_wires) | {
+        "c": r1cs.n_wires - first_private,
+        "h": r1cs.domain,
+    }
+    for i, group in enumerate(r1cs.groups):
+        rows |= dict.fromkeys((f"{i}.bases", f"{i}.pok_bases"), group.stop - group.start)
+    return rows
 
 
 def _assemble(header: Mapping[str, Any], r1cs: R1CS, blob: memoryview) -> Keys:
-    arrays = {name: _array(entry, blob, _ARRAYS.get(name, 8)) for name, entry in header["arrays"].items()}
+    rows = _rows(r1cs)
+    if set(header["arrays"]) != set(rows) or set(header["points"]) != set(_POINTS):
+        raise DecodeError("arrays or points are missing, or there are others")
+    if len(header["ic"]) != r1cs.n_public + 1 or len(header["groups"]) != len(r1cs.groups):
+        raise DecodeError("another number of public inputs or commitments than the circuit's")
+    arrays = {
+        name: _array(entry, blob, rows[name], _ARRAYS.get(name, 8))
+        for name, entry in header["arrays"].items()
+    }
     points: dict[str, Any] = {}
     for name, text in header["points"].items():
         points[name] = (decode_g1 if name.endswith("g1") else decode_g2)(bytes.fromhex(text))
@@ -185,14 +208,21 @@ def _assemble(header: Mapping[str, Any], r1cs: R1CS, blob: memoryview) -> Keys:
     return assemble(base, groups, challenges=header["challenges"], circuit=r1cs.digest)
 
 
-def _array(entry: Mapping[str, Any], blob: memoryview, width: int) -> Limbs:
-    at, (first, *rest) = entry["at"], entry["sizes"]
+def _array(entry: Mapping[str, Any], blob: memoryview, rows: int, width: int) -> Limbs:
+    at, sizes = entry["at"], entry["sizes"]
+    if entry["rows"] != rows or not all(type(n) is int and 0 <= n <= len(blob) for n in (at, *sizes)):
+        raise DecodeError(
+            "an array with another number of rows than the circuit's, or beyond the end of the file"
+        )
     if not entry["sparse"]:
-        return np.frombuffer(blob[at : at + first], dtype=np.uint64).reshape(-1, width)
-    present = np.unpackbits(np.frombuffer(blob[at : at + first], dtype=np.uint8), count=entry["rows"]).astype(
-        bool
-    )
-    at += first + -first % _ALIGN
-    out = np.zeros((entry["rows"], width), dtype=np.uint64)
-    out[present] = np.frombuffer(blob[at : at + rest[0]], dtype=np.uint64).reshape(-1, width)
+        (size,) = sizes
+        return np.frombuffer(blob[at : at + size], dtype=np.uint64).reshape(rows, width)
+    mask, size = sizes
+    packed = np.frombuffer(blob[at : at + mask], dtype=np.uint8)
+    if len(packed) != -(-rows // 8):
+        raise DecodeError("a sparse array with a mask of another length")
+    present = np.unpackbits(packed, count=rows).astype(bool)
+    at += mask + -mask % _ALIGN
+    out = np.zeros((rows, width), dtype=np.uint64)
+    out[present] = np.frombuffer(blob[at : at + size], dtype=np.uint64).reshape(-1, width)
     return out

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from chain_adapter._extras import require
 from chain_adapter.embedded.log import BlockRecord, LedgerLog, TransactionRecord
+from chain_adapter.embedded.log_index import LogIndex
 from chain_adapter.embedded.machine import BLOCK_GAS_LIMIT, BlockContext, Machine, Outcome, create_address
 from chain_adapter.errors import ChainError, LedgerCorrupt
 from chain_adapter.hashing import keccak256
@@ -54,7 +55,8 @@ class EmbeddedLedger:
     """A chain in this process.
 
     Raises: LedgerCorrupt naming block and transaction, LedgerInUse, StorageFull, ParameterError.
-    Assumes: whoever can write the file can cut off its tail unnoticed, unless the head's hash was noted elsewhere.
+    Assumes: whoever can write both the file and the note of its head can cut off its tail unnoticed, unless the head's
+    hash was noted elsewhere.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class EmbeddedLedger:
         self.blocks: list[Block] = []
         self.executed: dict[bytes, Executed] = {}
         self.by_hash: dict[bytes, int] = {}
+        self.logs = LogIndex()
         self._clock = clock
         self._offset = 0
         self._broken = False
@@ -232,6 +235,7 @@ class EmbeddedLedger:
     def _publish(self, block: Block) -> None:
         self.blocks.append(block)
         self.by_hash[block.hash] = block.record.number
+        self.logs.add(block.executed)
         for executed in block.executed:
             self.executed[executed.transaction.hash] = executed
 

@@ -9,7 +9,7 @@ the chain.
 
 Every value is covered by a hash: a transaction's bytes by its hash, its row by a seal, the seals, the time and the
 parent by the block's hash, which is the next block's parent. Replaying then checks that the transactions still do what
-the log says they did. What no log can show by itself is a tail cut off cleanly: compare the head with one you noted.
+the log says they did. A tail cut off is what no log can show by itself: `head.py` notes beside it where it ended.
 """
 
 import sqlite3
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from chain_adapter._extras import require
+from chain_adapter.embedded.head import HeadNote
 from chain_adapter.errors import LedgerCorrupt, LedgerInUse, StorageFull
 from chain_adapter.hashing import keccak256
 from mpc.errors import ParameterError
@@ -80,7 +81,7 @@ class LedgerLog:
     def __init__(self, path: Path | None, chain_id: int) -> None:
         self._path = path
         self._chain_id = chain_id
-        self._begun = False
+        self._note: HeadNote | None = None
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,8 @@ class LedgerLog:
             self._explain(error)
         try:
             self._open()
-        except sqlite3.Error as error:
+            self._note = None if path is None else HeadNote(path)
+        except (sqlite3.Error, OSError) as error:
             self._db.close()
             self._explain(error)
         except BaseException:
@@ -135,6 +137,8 @@ class LedgerLog:
             self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?)", head)
             self._db.executemany("INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             self._db.execute("COMMIT")
+            if self._note is not None:
+                self._note.write(block.number, block.hash())
         except (sqlite3.Error, OSError) as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -146,19 +150,22 @@ class LedgerLog:
         Raises: LedgerCorrupt naming block and transaction when one byte is not what was written.
         """
         parent = bytes(32)
-        number = -1
+        number, hashes = -1, []
         try:
             for number, row in enumerate(self._db.execute("SELECT * FROM blocks ORDER BY number")):
                 record = self._read(number, row)
                 if record.parent != parent:
                     raise LedgerCorrupt("its parent is not the block before it", number)
                 parent = record.hash()
+                hashes.append(parent)
                 yield record
             orphans = self._db.execute("SELECT block FROM transactions WHERE block > ?", (number,)).fetchone()
         except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
             raise LedgerCorrupt(f"the file cannot be read ({error})", number + 1) from error
         if orphans:
             raise LedgerCorrupt("a transaction without its block", orphans[0])
+        if self._note is not None:
+            self._note.check(hashes)
 
     def _read(self, number: int, row: tuple[object, ...]) -> BlockRecord:
         found, timestamp, parent, grants, count, digest = row
@@ -204,6 +211,9 @@ class LedgerLog:
 
     def close(self) -> None:
         self._db.close()
+        if self._note is not None:
+            self._note.close()
+            self._note = None
 
     def _explain(self, error: Exception) -> NoReturn:
         text = str(error)

@@ -168,17 +168,19 @@ class EmbeddedRpc:
             None if not wanted else {a.lower() for a in ([wanted] if isinstance(wanted, str) else wanted)}
         )
         topics = [_alternatives(t) for t in query.get("topics", [])]
-        found = []
-        for block in self.ledger.blocks[first : last + 1]:
-            position = 0
-            for index, executed in enumerate(block.executed):
-                for log in executed.outcome.logs:
-                    if (addresses is None or log.address.lower() in addresses) and _matches(
-                        log.topics, topics
-                    ):
-                        found.append(self._log(executed, block, index, position, log))
-                    position += 1
-        return found
+        return [
+            self._log(
+                entry.executed,
+                self.ledger.blocks[entry.executed.block],
+                entry.index,
+                entry.position,
+                entry.log,
+            )
+            for entry in self.ledger.logs.candidates(topics)
+            if first <= entry.executed.block <= last
+            and (addresses is None or entry.log.address.lower() in addresses)
+            and _matches(entry.log.topics, topics)
+        ]
 
     def _range(self, query: Mapping[str, Any]) -> tuple[int, int]:
         if "blockHash" in query:
@@ -226,12 +228,14 @@ class EmbeddedRpc:
         return hex(highest)
 
     def _simulate(self, message: Mapping[str, Any], gas: int) -> Outcome:
-        to = message.get("to")
+        to, value = message.get("to"), _integer(message.get("value", 0))
+        sender = _address(message.get("from") or ZERO_ADDRESS)
+        if value > self.ledger.machine.balance(sender):
+            raise Refused("insufficient funds for transfer")
         self.ledger.machine.enter(self.ledger.pending())
         return self.ledger.machine.simulate(
-            _address(message.get("from") or ZERO_ADDRESS), None if not to else _address(to), _data(message),
-            _integer(message.get("value", 0)), min(gas, BLOCK_GAS_LIMIT),
-        )  # fmt: skip
+            sender, _address(to) if to else None, _data(message), value, min(gas, BLOCK_GAS_LIMIT)
+        )
 
     def _fee_history(self, count: Any, newest: Any, percentiles: list[float] | None = None) -> dict[str, Any]:
         last = self._number(newest)

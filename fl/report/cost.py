@@ -10,7 +10,7 @@ from fl.report.tables import heading, nothing, section, table
 
 __all__ = ["cost"]
 
-_STAGES = ("train", "prove", "mask", "verify", "aggregate", "chain")
+_STAGES = ("train", "prove", "mask", "verify", "aggregate", "decrypt", "chain")
 _ENTRY_POINTS = ("commit_round", "record_aggregate", "claim", "reject", "skip_round")
 _PALETTE = 6  # colours in the style sheet
 

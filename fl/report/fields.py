@@ -104,4 +104,4 @@ def load(path: Path) -> Fields:
     except OSError as error:
         raise ReportError(f"{path} cannot be read: {error.strerror}") from error
     except DecodeError as error:
-        raise ReportError(f"{where} is not valid JSON") from error
+        raise ReportError(f"{where} is not valid JSON: {error}") from error

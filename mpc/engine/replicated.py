@@ -111,7 +111,10 @@ class Replicated(Engine):
         """
         inbox = yield {self.previous: pack(x[1]), self.next: hashlib.sha256(pack(x[0])).digest()}
         (missing,) = unpack(inbox, self.next, x.shape[1:])
-        if not hmac.compare_digest(receive(inbox, self.previous), hashlib.sha256(pack(missing)).digest()):
+        digest = receive(inbox, self.previous)
+        if len(digest) != 32:
+            raise FaultyParty(self.previous, f"sent a digest of {len(digest)} bytes")
+        if not hmac.compare_digest(digest, hashlib.sha256(pack(missing)).digest()):
             raise ProtocolError(
                 f"parties {self.previous} and {self.next} disagree about a share: one of them lies"
             )

@@ -6,6 +6,7 @@
     comparison   less_than, signs
     order        median, trimmed_mean, coordinate by coordinate
     screening    rows_within: which rows are bounded, one bit a row
+    three_servers  share_update, aggregate_shares: clients outside, servers that screen and add
     dealer       dealer, receive_allotment: triples from a party of their own
     relay        through_relay: any of them by way of a relay that learns nothing
     named        protocols by name, for parties started from a file
@@ -21,9 +22,12 @@ from mpc.protocols.product import product
 from mpc.protocols.relay import SealingKey, relay, sealing_public, through_relay
 from mpc.protocols.screening import rows_within
 from mpc.protocols.sum import private_sum
+from mpc.protocols.three_servers import Screened, aggregate_shares, share_update
 
 __all__ = [
+    "Screened",
     "SealingKey",
+    "aggregate_shares",
     "dealer",
     "inner_product",
     "less_than",
@@ -37,6 +41,7 @@ __all__ = [
     "reveal_less_than",
     "rows_within",
     "sealing_public",
+    "share_update",
     "signs",
     "squared_norm",
     "through_relay",

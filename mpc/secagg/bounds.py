@@ -14,17 +14,22 @@ Ratio = tuple[int, int]
 """A probability as numerator and denominator: floats would underflow exactly where it matters."""
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def hypergeometric_tail(others: int, marked: int, degree: int, at_least: int) -> Ratio:
     """P[at least `at_least` of `degree` draws without replacement from `others` are marked].
 
     >>> hypergeometric_tail(4, 2, 2, 2)
     (1, 6)
     """
-    low, high = max(at_least, degree - (others - marked), 0), min(degree, marked)
-    return sum(comb(marked, j) * comb(others - marked, degree - j) for j in range(low, high + 1)), comb(
-        others, degree
-    )
+    unmarked = others - marked
+    low, high = max(at_least, degree - unmarked, 0), min(degree, marked)
+    total = 0
+    term = comb(marked, low) * comb(unmarked, degree - low) if low <= high else 0
+    for j in range(low, high + 1):
+        total += term
+        # the next term from this one, exactly: comb(marked, j + 1) * comb(unmarked, degree - j - 1)
+        term = term * (marked - j) * (degree - j) // ((j + 1) * (unmarked - degree + j + 1))
+    return total, comb(others, degree)
 
 
 def bits_of(probability: Ratio, events: int = 1) -> float:
@@ -56,19 +61,22 @@ def disconnected(others: int, survivors: int, degree: int) -> float:
     if survivors <= 1 or degree >= others:
         return float("inf")
     best = float("inf")
-    total = comb(others, degree)
+    whole = _log2(comb(others, degree))
+    # binomials of neighbouring sizes differ by a small factor, so each follows from the last, exactly
+    inner = comb(
+        others - survivors + 1, degree
+    )  # a draw of one in the set that stays in it, or leaves the survivors
+    outer = comb(others - 1, degree)  # a draw of one in the rest that avoids the set
+    sets = survivors
     for size in range(1, survivors // 2 + 1):
-        rest = survivors - size
-        leaves = comb(others - rest, degree), total
-        enters = comb(others - size, degree), total
-        if leaves[0] == 0 or enters[0] == 0:
-            continue
-        bits = (
-            size * (_log2(leaves[1]) - _log2(leaves[0]))
-            + rest * (_log2(enters[1]) - _log2(enters[0]))
-            - _log2(comb(survivors, size))
-        )
-        best = _add_bits(best, bits)
+        if inner and outer:
+            rest = survivors - size
+            bits = size * (whole - _log2(inner)) + rest * (whole - _log2(outer)) - _log2(sets)
+            best = _add_bits(best, bits)
+        top = others - survivors + size + 1
+        inner = inner * top // (top - degree) if inner else comb(top, degree)
+        outer = outer * (others - size - degree) // (others - size)
+        sets = sets * (survivors - size) // (size + 1)
     return max(best, 0.0)
 
 
@@ -80,13 +88,14 @@ def small_component(others: int, honest: int, degree: int, inside: int, bits: fl
     neighbours survive.
     """
     failed = float("inf")
+    sets = comb(honest, inside + 1)
     for size in range(inside + 1, honest + 1):
         tail = hypergeometric_tail(others, size - 1, degree, inside)
         if tail[0]:
-            one = size * (_log2(tail[1]) - _log2(tail[0])) - _log2(comb(honest, size))
-            failed = _add_bits(failed, one)
+            failed = _add_bits(failed, size * (_log2(tail[1]) - _log2(tail[0])) - _log2(sets))
         if failed < bits:
             return size
+        sets = sets * (honest - size) // (size + 1)
     return honest
 
 

@@ -16,7 +16,15 @@ from mpc.errors import DecodeError, FaultyParty, NotEnoughParties, ParameterErro
 from mpc.prg import Stream
 from mpc.secagg.graph import draw_neighbours, mask_sign
 from mpc.secagg.identity import IdentityKey, PublicIdentity
-from mpc.secagg.keys import AgreementKey, RunKeys, commit_seed, open_sealed, seal
+from mpc.secagg.keys import (
+    AgreementKey,
+    RunKeys,
+    commit_seed,
+    open_sealed,
+    own_mask_key,
+    pair_mask_key,
+    seal,
+)
 from mpc.secagg.masks import Accumulator, check_vector
 from mpc.secagg.messages import (
     Advert,
@@ -140,9 +148,11 @@ class _Client:
         self.masked_with = tuple(sorted((set(self.drawn) & dealers) | set(delivery.shares)))
         total = Accumulator(self.params)
         total.add_vector(values, field_values)
-        masks = [(self.keys.seed, 1)]
+        context = self.params.context
+        masks = [(own_mask_key(context, self.me, self.keys.seed), 1)]
         for j in self.masked_with:
-            masks.append((self._agree(j, self.masking, self.roster[j].mask), mask_sign(self.me, j)))
+            shared = self._agree(j, self.masking, self.roster[j].mask)
+            masks.append((pair_mask_key(context, self.me, j, shared), mask_sign(self.me, j)))
         total.add_masks(masks)
         return Masked(tuple(sorted(self.accused)), total.reduced(), total.field).to_bytes(self.params)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
+from hmac import digest as hmac_digest
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -22,6 +23,8 @@ __all__ = [
     "is_seed",
     "is_share",
     "open_sealed",
+    "own_mask_key",
+    "pair_mask_key",
     "seal",
 ]
 
@@ -98,6 +101,21 @@ def open_sealed(shared: bytes, context: bytes, dealer: int, holder: int, sealed:
     if not is_share(sealed.key_commitment, context, dealer, holder, "key", key_share):
         raise DecodeError("the share of the key does not open its commitment")
     return seed_share, key_share
+
+
+def own_mask_key(context: bytes, client: int, seed: bytes) -> bytes:
+    """What a client's own mask is expanded from."""
+    return hmac_digest(seed, b"EPPML secagg own mask" + context + client.to_bytes(4, "big"), sha256)
+
+
+def pair_mask_key(context: bytes, a: int, b: int, shared: bytes) -> bytes:
+    """What the mask of two clients is expanded from, the same for both.
+
+    Their indices are in it: a client that advertises another's public key would otherwise agree on the same
+    mask with a third one, and could make the two masks of an honest client cancel.
+    """
+    ends = min(a, b).to_bytes(4, "big") + max(a, b).to_bytes(4, "big")
+    return hmac_digest(shared, b"EPPML secagg pair mask" + context + ends, sha256)
 
 
 def commit_share(context: bytes, dealer: int, holder: int, kind: str, share: int) -> bytes:

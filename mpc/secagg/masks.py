@@ -46,7 +46,7 @@ class Accumulator:
     def add_masks(self, masks: Sequence[tuple[bytes, int]]) -> None:
         """Add (sign 1) or take away (sign -1) the masks that the keys expand to."""
         p = self._params.field
-        streams = [(Stream(key, b"secagg mask").derive(self._params.context), sign) for key, sign in masks]
+        streams = [(Stream(key, b"secagg mask"), sign) for key, sign in masks]
         add_streams(self.ring, [(stream.derive("ring"), sign) for stream, sign in streams])
         if self.field:
             for stream, sign in streams:

@@ -134,11 +134,16 @@ def parameters(
         n, bad, gone, security_bits, correctness_bits
     ) or _complete(n, bad, gone)
     least = min_clients if min_clients is not None else max(2, min(tolerated + 2, n - gone))
-    quorum = (n + tolerated) // 2 + 1
+    wanted = (n + tolerated) // 2 + 1
+    quorum = min(wanted, n - gone)
+    agreement = (
+        f"with at most {tolerated} corrupt, two different lists cannot both find that many"
+        if quorum == wanted
+        else "as many as survive, which A LYING SERVER can find for two different lists"
+    )
     reasons.append(
         f"A sum is revealed over at least {least} clients, and only after {quorum} signed the same list of "
-        f"survivors: "
-        f"with at most {tolerated} corrupt, two different lists cannot both find that many."
+        f"survivors: {agreement}."
     )
     return Parameters(
         clients=members,
@@ -150,7 +155,7 @@ def parameters(
         field=field,
         session=session,
         min_clients=least,
-        quorum=min(quorum, n - gone),
+        quorum=quorum,
         justification="\n".join(reasons),
     )
 
@@ -174,7 +179,6 @@ def _sparse(n: int, bad: int, gone: int, security_bits: int, correctness_bits: i
     if n <= SMALL:
         return None
     others, honest = n - 1, n - bad
-    low, high = 2, others - 1
 
     def works(degree: int) -> int:
         # security is split evenly between the two ways to fail
@@ -184,21 +188,28 @@ def _sparse(n: int, bad: int, gone: int, security_bits: int, correctness_bits: i
             or bits_of(hypergeometric_tail(others, gone, degree, degree - t + 1), n) < correctness_bits
         ):
             return 0
-        return t if disconnected(others, max(honest - gone, 2), degree) >= security_bits + 1 else 0
+        return t
 
-    # feasibility wobbles by parity, so the binary search is finished by a short scan
+    # both ends of a draw share a mask: beyond half the clients the complete graph is as cheap
+    most = (others - 1) // 2
+    high = 8
+    while high < most and not (works(high) or works(high + 1)):
+        high *= 2
+    low, high = 2, min(high, most)
+    # feasibility wobbles by parity, so the binary search is finished by a scan
     while low < high:
         middle = (low + high) // 2
         if works(middle) or works(middle + 1):
             high = middle
         else:
             low = middle + 1
-    for degree in range(low, min(low + 3, others)):
+    for degree in range(low, most + 1):
         t = works(degree)
-        # both ends of a draw share a mask: beyond half the clients the complete graph is as cheap
-        if t and 2 * degree < others:
+        if t and disconnected(others, max(honest - gone, 2), degree) >= security_bits + 1:
             hidden = small_component(others, honest, degree, 2 * t - degree, security_bits)
             return degree, t, bad, _explain_sparse(n, bad, gone, degree, t, hidden, correctness_bits)
+        if degree > low + 2 and not t:
+            return None
     return None
 
 
@@ -213,16 +224,16 @@ def _explain_sparse(
         f"{n} clients, at most {bad} corrupt together with the server, at most {gone} dropping out: "
         f"every client draws {k} neighbours, {t} of which recover its secrets.",
         f"Some honest client has {2 * t - k} or more corrupt neighbours, so that the server could learn both "
-        f"of its "
-        f"secrets: probability 2^-{stolen:.1f} (exact hypergeometric tail, union over {honest} clients).",
-        f"Honest survivors fall into unconnected parts after random dropouts: probability below "
-        f"2^-{linked:.1f} "
-        f"(union bound over all cuts); if the server picks who drops, every input still hides among {hidden} "
-        f"honest.",
-        f"Some client has fewer than {t} live neighbours and the run must be repeated: probability "
-        f"2^-{stuck:.1f} "
+        f"of its secrets: {_odds(stolen)} (exact hypergeometric tail, union over {honest} clients).",
+        f"Honest survivors fall into unconnected parts after random dropouts: {_odds(linked)} (union bound "
+        f"over all cuts); if the server picks who drops, every input still hides among {hidden} honest.",
+        f"Some client has fewer than {t} live neighbours and the run must be repeated: {_odds(stuck)} "
         f"(at least {correctness_bits} bits asked).",
     ]
+
+
+def _odds(bits: float) -> str:
+    return "impossible" if bits == float("inf") else f"probability at most 2^-{bits:.1f}"
 
 
 def _complete(n: int, bad: int, gone: int) -> Choice:

@@ -1,6 +1,7 @@
-"""Send one wei under each of many keys, over and over from the first; somebody kills this process meanwhile.
+"""Do the same acts over and over from the first; somebody kills this process meanwhile.
 
-Not a test: `test_chain_crash.py` starts it. Arguments: a ledger file or a URL, an outbox file, the number of keys.
+Not a test: `test_chain_crash.py` starts it. Arguments: a ledger file or a URL, an outbox file, and the number of one-wei
+transfers to send, or the word `plan` for a whole plan from deployment to claims.
 """
 
 import sys
@@ -12,16 +13,22 @@ PAYER = LocalSigner(bytes([1]) * 32)
 TARGET = LocalSigner(bytes([0x77]) * 32).address
 
 
-def main(place: str, outbox: str, count: str) -> None:
+def main(place: str, outbox: str, task: str) -> None:
     remote = place.startswith("http")
     chain = (
         Chain.connect(place, outbox=Path(outbox)) if remote else Chain.embedded(place, outbox=Path(outbox))
     )
-    sender = chain.sender(PAYER)
     print("ready", flush=True)
-    for i in range(int(count)):
-        sender.send(f"wei {i}", TARGET, b"", 1)
-        print(i, flush=True)
+    if task == "plan":
+        from chain_support import acts
+
+        for act in acts(chain.deploy(PAYER)):
+            print(act().transaction.hex(), flush=True)
+    else:
+        sender = chain.sender(PAYER)
+        for i in range(int(task)):
+            sender.send(f"wei {i}", TARGET, b"", 1)
+            print(i, flush=True)
     print("done", flush=True)
 
 

@@ -4,18 +4,19 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from chain_support import CLIENTS, COORDINATOR, LEAVES, MEMBERS, PLAN, TREE, UPDATES, run_round
 from chain_ledgers import Backend
+from chain_support import CLIENTS, COORDINATOR, LEAVES, MEMBERS, PLAN, TREE, UPDATES, run_round
 from eth_account import Account
 
 from chain_adapter import Chain, MerkleTree, TransactionReverted, Update, cid_of, update_leaf
 from chain_adapter.deployment import Deployment
 from chain_adapter.eip712 import sign_update, verify_update
-from chain_adapter.errors import NotEnoughCoins, RpcError
+from chain_adapter.errors import ChainError, NotEnoughCoins, RpcError
 from chain_adapter.events import Event
 from chain_adapter.interface import artifact
 from chain_adapter.receipts import integer
 from chain_adapter.transactions import Fees
+from mpc.errors import ParameterError
 
 ETHER = 10**18
 WHERE = {"block", "block_hash", "transaction", "position", "terms"}
@@ -44,6 +45,13 @@ def test_a_round_pays_and_tells_the_same_on_every_ledger(deployment: Deployment,
     there = reference.deploy(COORDINATOR)
     run_round(there)
     assert [told(e) for e in deployment.events()] == [told(e) for e in there.events()]
+
+
+def test_the_chain_alone_names_the_members(deployment: Deployment, backend: Backend) -> None:
+    run_round(deployment)
+    assert backend.open().attach(deployment.manifest()).members(PLAN) == tuple(MEMBERS)
+    with pytest.raises(ChainError, match="not put on the chain"):
+        deployment.members(bytes(32))
 
 
 def test_asked_twice_sent_once_with_and_without_an_outbox(deployment: Deployment, backend: Backend) -> None:
@@ -124,7 +132,7 @@ def test_a_censored_client_commits_itself_and_a_silent_coordinator_loses_the_pla
 
 
 def test_a_plan_of_many_clients_claims_across_bitmap_words(deployment: Deployment) -> None:
-    updates = [Update(PLAN, 0, f"0x{i + 1:040x}", 1, i.to_bytes(32, "big")) for i in range(300)]
+    updates = [Update(PLAN, 0, f"0x{i + 10**20:040x}", 1, i.to_bytes(32, "big")) for i in range(300)]
     tree = MerkleTree([update_leaf(u) for u in updates])
     deployment.register_plan(
         PLAN, plan_cid=cid_of(b"plan"), key_hash=bytes(32), members=MEMBERS, rounds=1, min_clients=2,
@@ -159,6 +167,27 @@ def test_transactions_out_of_order_or_of_another_chain_are_refused(
         with pytest.raises(RpcError):
             chain.rpc.request("eth_sendRawTransaction", "0x" + raw.hex())
     assert chain.balance(CLIENTS[0].address) == 0
+
+
+def test_what_failed_on_the_chain_may_be_tried_again_under_its_name(deployment: Deployment) -> None:
+    """The gas is given, so nothing is estimated and the failure is mined: it has no effect, and no claim on the key."""
+    sender = deployment.chain.sender(COORDINATOR)
+    rounds = deployment.addresses["Rounds"]
+    payload = artifact("Rounds").interface.encode("abandon", PLAN, 0)
+    for _attempt in range(2):
+        before = deployment.chain.rpc.request("eth_getTransactionCount", COORDINATOR.address, "latest")
+        with pytest.raises(TransactionReverted) as refused:
+            sender.send("too early", rounds, payload, gas=200_000)
+        assert refused.value.error in artifact_errors("Rounds")
+        after = deployment.chain.rpc.request("eth_getTransactionCount", COORDINATOR.address, "latest")
+        assert integer(after) == integer(before) + 1
+    assert sender.send("too early", CLIENTS[0].address, b"", 1).success
+    with pytest.raises(ParameterError, match="sent before with another content"):
+        sender.send("too early", CLIENTS[0].address, b"", 2)
+
+
+def artifact_errors(name: str) -> set[str]:
+    return {entry.name for entry in artifact(name).interface.errors.values()}
 
 
 def test_an_account_without_coins_is_told_so(deployment: Deployment, backend: Backend) -> None:

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from chain_support import COORDINATOR, run_round
 from chain_ledgers import Anvil
+from chain_support import COORDINATOR, run_round
 from typer.testing import CliRunner
 
 from chain_adapter import Chain, LocalSigner

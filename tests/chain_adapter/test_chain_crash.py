@@ -6,29 +6,33 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from chain_kill_worker import PAYER, TARGET
+from chain_support import acts
 
 from chain_adapter import Chain
-from chain_adapter.errors import LedgerInUse
+from chain_adapter.errors import LedgerCorrupt, LedgerInUse
+from chain_adapter.interface import installed
 
 WORKER = Path(__file__).with_name("chain_kill_worker.py")
 ROOT = Path(__file__).parents[2]
 KEYS = 60
 
 
-def start(place: Path | str, outbox: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, str(WORKER), str(place), str(outbox), str(KEYS)]
+def start(place: Path | str, outbox: Path, task: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, str(WORKER), str(place), str(outbox), task]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}
     )
 
 
-def run_and_kill(place: Path | str, outbox: Path, after: int) -> list[str]:
+def run_and_kill(place: Path | str, outbox: Path, after: int, task: str = str(KEYS)) -> list[str]:
     """Start the worker, kill it once it has answered `after` times more, return its answers."""
-    worker = start(place, outbox)
+    worker = start(place, outbox, task)
     assert worker.stdout is not None
     lines = []
     for line in worker.stdout:
@@ -59,6 +63,47 @@ def test_a_killed_sender_on_the_embedded_ledger_neither_loses_nor_doubles(tmp_pa
         assert chain.head()[0] == KEYS + 1
 
 
+def test_a_plan_whose_process_is_killed_at_random_moments_is_written_once(tmp_path: Path) -> None:
+    """Killed by the clock and not after an answer: between signing, noting, sending, mining and noting again."""
+    ledger, outbox = tmp_path / "ledger.sqlite", tmp_path / "outbox.sqlite"
+    with Chain.embedded(ledger) as chain:
+        chain.fund(PAYER.address, 10**18)
+    moments = random.Random(7)
+    for _kill in range(6):
+        worker = start(ledger, outbox, "plan")
+        assert worker.stdout is not None and worker.stdout.readline() == "ready\n"
+        timer = threading.Timer(moments.uniform(0, 0.25), worker.kill)
+        timer.start()
+        worker.wait(timeout=60)
+        timer.cancel()
+        worker.stdout.close()
+    lines = run_and_kill(ledger, outbox, 1000, "plan")
+    assert lines[-1] == "done"
+    with Chain.embedded(ledger, outbox=outbox) as chain:
+        deployment = chain.deploy(PAYER)
+        counts = Counter(type(event).__name__ for event in deployment.events())
+        assert counts == {
+            "PlanRegistered": 1, "MembersPublished": 1, "RoundCommitted": 1, "ClientRejected": 1,
+            "AggregateRecorded": 1, "RewardClaimed": 4,
+        }  # fmt: skip
+        assert chain.rpc.request("eth_getTransactionCount", PAYER.address) == hex(len(installed()) + 1 + 9)
+        assert [act().transaction.hex() for act in acts(deployment)] == lines[1:-1]
+
+
+def test_a_byte_changed_in_the_journal_a_killed_process_left_is_found(tmp_path: Path) -> None:
+    ledger, outbox = tmp_path / "ledger.sqlite", tmp_path / "outbox.sqlite"
+    with Chain.embedded(ledger) as chain:
+        chain.fund(PAYER.address, 10**18)
+    run_and_kill(ledger, outbox, 20)
+    journal = tmp_path / "ledger.sqlite-wal"
+    content = bytearray(journal.read_bytes())
+    content[len(content) // 2] ^= 1
+    journal.write_bytes(content)
+    with pytest.raises(LedgerCorrupt) as found:
+        Chain.embedded(ledger)
+    assert found.value.block is not None and 1 < found.value.block < 22
+
+
 def test_a_ledger_file_has_one_user_at_a_time(tmp_path: Path) -> None:
     with Chain.embedded(tmp_path / "ledger.sqlite"):
         with pytest.raises(LedgerInUse, match="open in another process"):
@@ -76,6 +121,10 @@ def test_blocks_lost_to_a_power_cut_are_made_again_from_the_outbox(tmp_path: Pat
     with Chain.embedded(ledger) as chain:
         sent += [chain.sender(PAYER).send(f"wei {i}", TARGET, b"", 1) for i in range(3, 6)]
     shutil.copy(earlier, ledger)
+    with pytest.raises(LedgerCorrupt, match="if the machine lost its power") as found:
+        Chain.embedded(ledger)
+    assert found.value.block == 5
+    (tmp_path / "ledger.sqlite.head").unlink()
     with Chain.embedded(ledger) as chain:
         assert chain.balance(TARGET) == 3
         again = [chain.sender(PAYER).send(f"wei {i}", TARGET, b"", 1) for i in range(6)]

@@ -7,6 +7,7 @@ names are checked against helia's in test_chain_storage.py.
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -48,10 +49,11 @@ class FakeKubo:
                     except BlockMissing as missing:
                         status = 500
                         answer = json.dumps({"Message": f"block was not found locally: {missing}"}).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
+                with suppress(BrokenPipeError, ConnectionResetError):  # who asked may have given up
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(answer)))
+                    self.end_headers()
+                    self.wfile.write(answer)
 
             def log_message(self, *_arguments: object) -> None:
                 """Keep the test's output clean."""

@@ -74,6 +74,7 @@ def test_one_changed_value_is_found_and_named_with_its_block(file: Path) -> None
     ("statement", "block"),
     [
         ("DELETE FROM blocks WHERE number = 4", 4),
+        ("DELETE FROM blocks WHERE number >= 12; DELETE FROM transactions WHERE block >= 12", 12),
         ("DELETE FROM transactions WHERE block = 4", 4),
         ("UPDATE blocks SET number = 99 WHERE number = 4", 4),
         ("UPDATE transactions SET block = 99 WHERE block = 4", 4),
@@ -86,7 +87,7 @@ def test_one_changed_value_is_found_and_named_with_its_block(file: Path) -> None
 )  # fmt: skip
 def test_rows_removed_moved_or_added_are_found(file: Path, statement: str, block: int) -> None:
     database = sqlite3.connect(file)
-    database.execute(statement)
+    database.executescript(statement)
     database.commit()
     database.close()
     with pytest.raises(LedgerCorrupt) as found:
@@ -112,6 +113,18 @@ def test_any_byte_of_the_file_changed_either_is_found_or_changes_nothing(file: P
         for extra in ("-wal", "-shm"):
             Path(f"{file}{extra}").unlink(missing_ok=True)
     assert outcomes["found"] > 75
+
+
+def test_a_note_of_the_head_that_was_changed_is_found_and_a_missing_one_is_no_harm(file: Path) -> None:
+    note = file.with_name(file.name + ".head")
+    good = note.read_bytes()
+    for bad in (good[:-1], good + b"x", flip(good), bytes([good[0] ^ 1]) + good[1:]):
+        assert isinstance(bad, bytes)
+        note.write_bytes(bad)
+        with pytest.raises(LedgerCorrupt):
+            Chain.embedded(file)
+    note.unlink()
+    Chain.embedded(file).close()
 
 
 def test_a_log_whose_hashes_were_all_made_anew_still_has_to_execute_the_same(file: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chain_support import COORDINATOR, PLAN, UPDATES, run_round
 from chain_ledgers import Anvil
+from chain_support import COORDINATOR, PLAN, UPDATES, run_round
 
 from chain_adapter import Chain, ChainUnreachable, WrongChain
 from chain_adapter.audit import audit_plan

@@ -4,8 +4,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from chain_support import CLIENTS, COORDINATOR, LEAVES, MEMBERS, PLAN, TREE, UPDATES
 from chain_ledgers import Backend
+from chain_support import CLIENTS, COORDINATOR, LEAVES, MEMBERS, PLAN, TREE, UPDATES
 
 from chain_adapter import Chain, LocalSigner, LocalStore, TransactionReverted, Update, cid_of, sign_update
 from chain_adapter.deployment import Deployment, members_tree

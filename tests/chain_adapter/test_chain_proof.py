@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chain_support import COORDINATOR
 from chain_ledgers import Backend
+from chain_support import COORDINATOR
 
 from chain_adapter import TransactionReverted
 from chain_adapter.groth16_calldata import ORDER, KeyBlob, key_blob
@@ -45,13 +45,14 @@ def test_proofs_of_snarkjs_are_verified_by_the_chain(backend: Backend) -> None:
     address = deployment.deploy_key(key)
     assert deployment.deploy_key(key) == address
     publics = [int(x) for x in load("public")]
-    for name in GOOD:
+    slow = backend.name == "eth-tester"  # py-evm takes a second a pairing product
+    for name in GOOD[: 1 if slow else None]:
         deployment.verify_proof(address, publics, proof_bytes(load(name)))
     good = proof_bytes(load("proof"))
-    for name in BAD:
+    for name in BAD[: 1 if slow else None]:
         with pytest.raises(ProofRejected):
             deployment.verify_proof(address, publics, proof_bytes(load(name)))
-    for position in range(len(publics)):
+    for position in range(1 if slow else len(publics)):
         for change, error in ((1, ProofRejected), (ORDER, TransactionReverted)):
             wrong = [x + change * (i == position) for i, x in enumerate(publics)]
             with pytest.raises(error):

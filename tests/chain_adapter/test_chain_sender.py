@@ -114,6 +114,47 @@ def test_a_fee_spike_is_outbid_by_at_least_an_eighth(anvil_factory: Callable[...
     assert balance(anvil) == 1 and nonce(anvil) == 1
 
 
+def test_a_transaction_the_node_dropped_is_sent_again(anvil_factory: Callable[..., Anvil]) -> None:
+    anvil = anvil_factory("--no-mining")
+    sender = sender_on(anvil, fees=FeePolicy(bump_after=0.2))
+    intent = sender.submit("wei", TARGET, b"", 1)
+    anvil.rpc.request("anvil_dropAllTransactions")
+    anvil.rpc.request("evm_setIntervalMining", 1)
+    assert sender.wait(intent, timeout=20).success
+    assert balance(anvil) == nonce(anvil) == 1
+
+
+def test_a_transaction_whose_block_goes_away_before_it_is_confirmed_is_sent_again(anvil: Anvil) -> None:
+    sender = sender_on(anvil, fees=FeePolicy(bump_after=0.2), confirmations=3)
+    intent = sender.submit("wei", TARGET, b"", 1)
+    with pytest.raises(NotMined):
+        sender.wait(intent, timeout=0.1)
+    anvil.rpc.request("anvil_reorg", 1, [])
+    assert balance(anvil) == 0
+    anvil.rpc.request("evm_setIntervalMining", 1)
+    receipt = sender.wait(intent, timeout=20)
+    assert receipt.success and balance(anvil) == nonce(anvil) == 1
+
+
+def test_a_waiting_thread_counts_the_offers_of_another_as_its_own(
+    anvil_factory: Callable[..., Anvil],
+) -> None:
+    """One thread's raised offer is mined; the other, which knows the first offer only, must not send once more."""
+    anvil = anvil_factory("--no-mining")
+    hasty, patient = (sender_on(anvil, fees=FeePolicy(bump_after=s)) for s in (0.1, 100.0))
+    patient._outbox = hasty._outbox
+    intent = hasty.submit("wei", TARGET, b"", 1)
+    with ThreadPoolExecutor(2) as threads:
+        waiting = [threads.submit(sender.wait, intent, 20) for sender in (hasty, patient)]
+        while len(hasty.find("wei").broadcasts) < 3:
+            assert not any(w.done() for w in waiting)
+        anvil.rpc.request("evm_mine")
+        receipts = [w.result() for w in waiting]
+    assert receipts[0] == receipts[1] and receipts[0].transaction != intent.broadcasts[0].hash
+    anvil.rpc.request("evm_mine")
+    assert balance(anvil) == nonce(anvil) == 1
+
+
 def test_a_price_above_the_cap_is_refused_before_anything_is_signed(anvil: Anvil) -> None:
     sender = sender_on(anvil, fees=FeePolicy(largest_cap=10**9, largest_priority=10**8))
     anvil.rpc.request("anvil_setNextBlockBaseFeePerGas", hex(10**10))

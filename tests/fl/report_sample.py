@@ -152,7 +152,10 @@ def _opened(included: list[int], liars: list[int]) -> tuple[OpenedRecord, ...]:
     groups = [(0, everybody)]
     if liars and (lines := grid(everybody, 3, bytes(32))):
         groups += [(stage, group) for stage, direction in enumerate(lines, start=1) for group in direction]
-    return tuple(OpenedRecord(stage, group, group, not set(group) & set(liars)) for stage, group in groups)
+    return tuple(
+        OpenedRecord(stage, place, group, group, not set(group) & set(liars))
+        for place, (stage, group) in enumerate(groups)
+    )
 
 
 def round_file(record: dict[str, Any]) -> dict[str, Any]:

@@ -392,10 +392,10 @@ def test_file_that_is_not_a_json_object(run: Path, data: str) -> None:
     [
         (("record", "round"), 3, "record of another round"),
         (("record", "round"), True, "round must be a whole number"),
-        (("record", "accuracy"), float("nan"), "accuracy must be a number"),
+        (("record", "accuracy"), float("nan"), "NaN is not a number"),
         (("record", "accuracy"), 90.4, "accuracy must be between 0 and 1"),
         (("record", "loss"), None, "loss must be a number"),
-        (("record", "loss"), float("inf"), "loss must be a number"),
+        (("record", "loss"), float("inf"), "Infinity is not a number"),
         (("record", "clients"), {}, "clients must be a list"),
         (("record", "clients", 0), "x", r"clients\[0\] must be a JSON object"),
         (("record", "clients", 0, "status"), "rewarded", "status must be one of"),

@@ -130,3 +130,20 @@ def test_polynomial_arithmetic(a: list[int], b: list[int]) -> None:
         interpolate([1, 98], [0, 0], p)
     with pytest.raises(ParameterError):
         interpolate([1], [0, 0], p)
+
+
+@given(
+    st.integers(16, 40),
+    st.integers(1, 40),
+    st.sampled_from([97, FIELD61.modulus, 2**256 - 189]),
+    st.integers(0, 99),
+)
+def test_packed_products_are_the_plain_ones(n: int, m: int, p: int, seed: int) -> None:
+    stream = Stream(seed.to_bytes(32, "big"))
+    a, b = stream.integers_below(p, n), [p - 1] * m
+    assert multiply(a, b, p) == multiply(b, a, p)
+    plain = [0] * (n + m - 1)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            plain[i + j] = (plain[i + j] + x * y) % p
+    assert multiply(a, b, p) == plain

@@ -13,7 +13,7 @@ from mpc.prg import Stream
 from mpc.runtime import Network
 from mpc.secagg import IdentityKey, Parameters, server
 from mpc.secagg.client import survivors_body
-from mpc.secagg.keys import AgreementKey, RunKeys, commit_seed
+from mpc.secagg.keys import AgreementKey, RunKeys, commit_seed, own_mask_key, pair_mask_key
 from mpc.secagg.masks import Accumulator
 from mpc.secagg.messages import (
     Advert,
@@ -163,9 +163,12 @@ def split_view_attack(case: Case, colluders: set[int], told_gone: set[int]) -> A
             return
         total = Accumulator(params)
         total.add_vector(masked.ring, masked.field)
-        total.add_masks([(reconstruct_secret(seeds, params.threshold).to_bytes(32, "big"), -1)])
+        seed = reconstruct_secret(seeds, params.threshold).to_bytes(32, "big")
+        total.add_masks([(own_mask_key(params.context, 1, seed), -1)])
         mask_key = AgreementKey(reconstruct_secret(keys, params.threshold).to_bytes(32, "big"))
-        total.add_masks([(mask_key.agree(adverts[j].mask), -1) for j in without])
+        for j in without:
+            shared = mask_key.agree(adverts[j].mask)
+            total.add_masks([(pair_mask_key(params.context, 1, j, shared), -1)])
         outcome["input"] = total.signed()
 
     case.run({**clients, 0: attack()})
@@ -390,7 +393,7 @@ def test_a_client_deals_one_share_that_does_not_open() -> None:
     aggregate = result.results[0]
     # the others' shares suffice: client 3 is in the sum, and both ends of the quarrel are named
     case.check(aggregate, case.keys)
-    assert "client 5 says its shares do not open" in aggregate.faulty[3]
+    assert aggregate.disputed == ((5, 3),) and aggregate.faulty == {}
     assert result.results[5].accused == {3: "the shares do not decrypt"}
 
 
@@ -484,6 +487,55 @@ def test_a_client_accuses_one_that_sent_it_nothing() -> None:
     result = lying_client(case, 3, {MASKED: accuse})
     case.check(result.results[0], case.keys)
     assert "accuses client 77" in result.results[0].faulty[3]
+
+
+def test_a_client_advertises_another_clients_key_to_cancel_a_mask() -> None:
+    """Client 1 takes client 5's mask key for its own, so client 3 agrees on one secret with both, with
+    opposite signs.
+
+    Were the mask expanded from that secret alone, both of client 3's masks would vanish from its vector.
+    """
+    case = Case(n=6, dim=64, field_dim=0)
+    context = case.params.context
+
+    def copy_key(sent: dict[int, bytes]) -> dict[int, bytes]:
+        advert = Advert.from_bytes(sent[0])
+        victim = AgreementKey(
+            RunKeys.generate(case.root.derive("client", 5, case.session).derive("keys")).mask
+        )
+        unsigned = Advert(advert.channel, victim.public, advert.seed, b"")
+        signature = case.keys[1].sign(Advert.PURPOSE, context, unsigned.body(1))
+        return {0: Advert(advert.channel, victim.public, advert.seed, signature).to_bytes()}
+
+    honest = case.client(1)
+
+    def run() -> Generator[Any, Any, Any]:
+        outbox = copy_key(next(honest))
+        honest.gi_frame.f_locals["state"].advert = Advert.from_bytes(outbox[0])
+        for _ in range(9):
+            inbox = yield outbox
+            outbox = honest.send(inbox)
+
+    three = case.client(3)
+    result = case.run({1: run(), 3: three}, record=True)
+    keys = {i: RunKeys.generate(case.root.derive("client", i, case.session).derive("keys")) for i in (3, 5)}
+    shared = AgreementKey(keys[3].mask).agree(AgreementKey(keys[5].mask).public)
+    assert pair_mask_key(context, 1, 3, shared) != pair_mask_key(context, 3, 5, shared)
+    sent = next(m.data for m in result.messages if m.sender == 3 and m.round == MASKED)
+    masked = Masked.from_bytes(sent, case.params)
+    # all of client 3's masks but the two that share a secret come off; the two must still be there
+    total = Accumulator(case.params)
+    total.add_vector(masked.ring, [])
+    everyone = {
+        i: RunKeys.generate(case.root.derive("client", i, case.session).derive("keys")) for i in case.keys
+    }
+    total.add_masks([(own_mask_key(context, 3, everyone[3].seed), -1)])
+    for j in (2, 4, 6):
+        other = AgreementKey(everyone[3].mask).agree(AgreementKey(everyone[j].mask).public)
+        total.add_masks([(pair_mask_key(context, 3, j, other), 1 if j < 3 else -1)])
+    assert (total.signed() != case.values[3]).all()
+    total.add_masks([(pair_mask_key(context, 1, 3, shared), 1), (pair_mask_key(context, 3, 5, shared), -1)])
+    assert (total.signed() == case.values[3]).all()
 
 
 def test_masked_vectors_look_uniform() -> None:

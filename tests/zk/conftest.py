@@ -44,6 +44,18 @@ def snarkjs() -> Run:
 
 
 @pytest.fixture(scope="session")
+def solc() -> Run:
+    """Run the Solidity compiler with these arguments."""
+    program = _program("solcjs")
+
+    def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [program, *map(str, args)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def circom() -> Run:
     """Run the circom compiler in a folder; circomlib is found as `circomlib/...`."""
     program = _program("circom2")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mpc.errors import DecodeError, InsecureError, ProofRejected
+from mpc.errors import DecodeError, InsecureError, ParameterError, ProofRejected
 from mpc.prg import Stream
 from zk import backends, commit_prove, groth16
 from zk.circuit import Circuit, Program
@@ -283,10 +283,16 @@ def test_a_bad_witness_forced_through_the_prover_does_not_verify(plain: Plain) -
     assert not groth16.is_valid(plain.vk, [int(x) for x in witness[1:4]], proof)
 
 
-def simulate(vk: VerifyingKey, secret: Trapdoor, publics: list[int], stream: Stream) -> Proof:
-    """A proof from the trapdoor and without a witness: A, B random, C what the equation asks for."""
+def simulate(
+    vk: VerifyingKey, secret: Trapdoor, publics: list[int], stream: Stream, committed: int = 0
+) -> Proof:
+    """A proof from the trapdoor and without a witness: A, B random, C what the equation asks for.
+
+    `committed` is the discrete logarithm of the sum of the commitments.
+    """
     a, b = stream.below(R), stream.below(R)
-    point = LIB.g1_sum([vk.ic[0], *(LIB.g1_mul(p, x) for p, x in zip(vk.ic[1:], publics, strict=True))])
+    terms = [LIB.g1_mul(p, x) for p, x in zip(vk.ic[1:], publics, strict=True)]
+    point = LIB.g1_sum([vk.ic[0], *terms, LIB.g1_mul(G1_GENERATOR, committed)])
     free = LIB.g1_mul(G1_GENERATOR, a * b - secret.alpha * secret.beta)
     rest = LIB.g1_mul(point, -secret.gamma)
     c = LIB.g1_mul(LIB.g1_sum([free, rest]), pow(secret.delta, -1, R))
@@ -306,18 +312,51 @@ def test_simulated_proofs_are_distributed_like_real_ones() -> None:
     real = [groth16.prove(pk, r1cs, witness, stream) for _ in range(n)]
     fake = [simulate(vk, secret, publics, stream) for _ in range(n)]
     groth16.verify_batch(vk, [(publics, p) for p in real + fake])
-    for coordinate in (
+    for part in (
         lambda p: p.a.x,
         lambda p: p.a.y,
         lambda p: p.b.x[0],
         lambda p: p.b.y[1],
         lambda p: p.c.x,
     ):
-        counts = [np.bincount([16 * coordinate(p) // Q for p in side], minlength=16) for side in (real, fake)]
-        expected = (counts[0] + counts[1]) / 2
-        chi_square = sum(((c - expected) ** 2 / expected).sum() for c in counts)
-        assert chi_square < 56.5  # 15 degrees of freedom
+        # 15 degrees of freedom
+        assert chi_square([part(p) for p in real], [part(p) for p in fake]) < 56.5
     assert len({p.a for p in real}) == len({p.c for p in real}) == n
+
+
+def chi_square(real: list[int], fake: list[int]) -> float:
+    """Two-sample statistic over 16 equal cells of [0, Q)."""
+    counts = [np.bincount([16 * x // Q for x in side], minlength=16) for side in (real, fake)]
+    expected = (counts[0] + counts[1]) / 2
+    return float(sum(((c - expected) ** 2 / expected).sum() for c in counts))
+
+
+def test_simulated_commitments_are_distributed_like_real_ones() -> None:
+    """The simulator commits to nothing in particular: D random, Pi from sigma, C what the equation asks for."""
+    r1cs, program = committed_circuit()
+    stream = Stream(b"c" * 32)
+    secret = Trapdoor.draw(stream, 2, r1cs.domain, unsafe_single_party=True)
+    keys = commit_prove.assemble(*keys_from_trapdoor(r1cs, secret), challenges=1, circuit=r1cs.digest)
+    publics, n = [5, 14], 250
+    inputs = {"context": [5], "norm": [14], "x": [1, 2, 3]}
+    real = [commit_prove.prove(keys.pk, r1cs, program, inputs, stream)[0] for _ in range(n)]
+    fake = []
+    for _ in range(n):
+        d = [stream.below(R), stream.below(R)]
+        commitments = tuple(LIB.g1_mul(G1_GENERATOR, k) for k in d)
+        pok = LIB.g1_mul(G1_GENERATOR, sum(s * k for s, k in zip(secret.sigma, d, strict=True)))
+        full = [*publics, *commit_prove.challenge(keys.vk, publics, commitments)]
+        rest = simulate(keys.vk.base, secret, full, stream, sum(d))
+        fake.append(CommittedProof(commitments, rest.a, rest.b, rest.c, pok))
+    commit_prove.verify_batch(keys.vk, [(publics, p) for p in real + fake])
+    for part in (
+        lambda p: p.commitments[0].x,
+        lambda p: p.commitments[1].y,
+        lambda p: p.pok.x,
+        lambda p: p.a.x,
+        lambda p: p.c.y,
+    ):
+        assert chi_square([part(p) for p in real], [part(p) for p in fake]) < 56.5
 
 
 # --- commitments ------------------------------------------------------------------------------------------------------
@@ -578,6 +617,10 @@ def test_committed_key_with_bad_points(committed: Committed) -> None:
         replace(group, eta=G1_INFINITY),
         replace(group, sigma_g2=OUTSIDE),
         replace(group, sigma_g2=G2_INFINITY),
+        replace(group, sigma_g2=-G2_GENERATOR),
+        replace(group, sigma_g2=vk.groups[1].sigma_g2),
+        replace(group, eta=G1_GENERATOR),
+        replace(group, eta=-vk.groups[1].eta),
     ):
         with pytest.raises(DecodeError):
             replace(vk, groups=(broken, vk.groups[1])).check()
@@ -587,3 +630,27 @@ def test_every_committed_wire_has_a_base_of_its_own(committed: Committed) -> Non
     bases = [p for g in committed.keys.vk.groups for p in (*g1_points(g.bases), g.eta)]
     assert len(set(bases)) == len(bases)
     assert G1_INFINITY not in bases
+
+
+def test_the_challenge_is_the_one_a_contract_derives(committed: Committed) -> None:
+    from chain_adapter import groth16_calldata
+
+    vk, publics, commitments = committed.keys.vk, committed.publics, committed.proof.commitments
+    on_chain = groth16_calldata.challenge(vk.digest, publics, [d.to_bytes() for d in commitments])
+    assert commit_prove.challenge(vk, publics, commitments) == [on_chain]
+    several = commit_prove.challenge(replace(vk, challenges=3), publics, commitments)
+    assert len(set(several)) == 3 and on_chain not in several
+
+
+def test_a_key_with_more_challenges_than_inputs(committed: Committed) -> None:
+    for challenges in (-1, 4, 200):
+        with pytest.raises(DecodeError, match="challenges do not fit"):
+            replace(committed.keys.vk, challenges=challenges).check()
+    with pytest.raises(DecodeError, match="challenges do not fit"):
+        replace(committed.keys.vk, groups=()).check()
+
+
+def test_a_proving_key_of_another_circuit(committed: Committed, simple: Committed) -> None:
+    inputs = {"context": [5], "total": [32], "x": [3, 4]}
+    with pytest.raises(ParameterError, match="another circuit"):
+        commit_prove.prove(committed.keys.pk, simple.r1cs, simple.program, inputs, Stream.from_os())

@@ -15,7 +15,7 @@ from zk.backends.base import Backend
 from zk.curve import G1, G1_GENERATOR, G1_INFINITY, G2, G2_GENERATOR, G2_INFINITY, Q, R
 from zk.limbs import from_limbs, g1_array, g1_points, g2_array, g2_points, to_limbs
 
-NAMES = ["mcl", "zksnake", "py_ecc"]
+NAMES = ["mcl", "zksnake", "gmpy2", "py_ecc"]
 # on the twist, outside the subgroup of order R
 OUTSIDE = G2(
     (2, 1),
@@ -88,7 +88,7 @@ def test_sums_of_multiples_agree_with_the_oracle(lib: Backend, oracle: Backend) 
     assert lib.multiples_g1(G1_GENERATOR, nothing).shape == (0, 8)
 
 
-@pytest.mark.parametrize("name", ["mcl", "zksnake"])
+@pytest.mark.parametrize("name", ["mcl", "zksnake", "gmpy2"])
 @given(a=scalars, b=scalars)
 @settings(max_examples=15, deadline=None)
 def test_every_backend_computes_the_same(name: str, a: int, b: int) -> None:
@@ -206,3 +206,69 @@ def test_multiples_from_tables_are_those_made_one_by_one(
     assert (lib.multiples_g2(base2, factors, threads=threads) == expected[1]).all()
     assert not lib.multiples_g1(G1_INFINITY, factors, threads=threads).any()
     assert not lib.multiples_g2(G2_INFINITY, factors, threads=threads).any()
+
+
+def test_the_pairing_in_python_equals_the_oracle() -> None:
+    """Not only products that are one: the very values, in py_ecc's representation of Fq12."""
+    import py_ecc.optimized_bn128 as bn128
+
+    from zk.backends.ate import final_exponentiation, miller_loop
+
+    p, q = (
+        backends.get("mcl").g1_mul(G1_GENERATOR, 1234567),
+        backends.get("mcl").g2_mul(G2_GENERATOR, 7654321),
+    )
+    ours = final_exponentiation(miller_loop([(p, q)]))
+    flat = [0] * 12
+    for k, (a, b) in enumerate(ours):  # i = w^6 - 9
+        flat[k] = int(a - 9 * b) % Q
+        flat[k + 6] = int(b)
+    lift = [bn128.FQ2(q.x), bn128.FQ2(q.y), bn128.FQ2.one()]  # type: ignore[attr-defined]
+    theirs = bn128.pairing(tuple(lift), (bn128.FQ(p.x), bn128.FQ(p.y), bn128.FQ(1)))  # type: ignore[attr-defined]
+    assert tuple(int(c) for c in theirs.coeffs) == tuple(flat)
+
+
+def test_arithmetic_of_fq12() -> None:
+    from zk.backends import tower
+
+    rng = np.random.default_rng(3)
+    f, g = (
+        tuple(tower.fq2((int(a) ** 4, int(b) ** 4)) for a, b in rng.integers(1, 2**62, (6, 2)))
+        for _ in range(2)
+    )
+
+    def reduced(h: tower.Fq12) -> list[tuple[int, int]]:
+        return [(int(a) % Q, int(b) % Q) for a, b in h]
+
+    assert reduced(tower.square12(f)) == reduced(tower.multiply12(f, f))
+    assert reduced(tower.multiply12(f, tower.inverse12(f))) == reduced(tower.ONE)
+    line = (tower.fq2((7, 0)), g[1], tower.fq2((0, 0)), g[3], tower.fq2((0, 0)), tower.fq2((0, 0)))
+    assert reduced(tower.multiply_line(f, 7, g[1], g[3])) == reduced(tower.multiply12(f, line))
+    easy = tower.multiply12(tower.conjugate(f), tower.inverse12(f))
+    unitary = tower.multiply12(tower.frobenius(tower.frobenius(easy)), easy)
+    assert reduced(tower.cyclotomic_square(unitary)) == reduced(tower.square12(unitary))
+    assert reduced(tower.multiply12(unitary, tower.conjugate(unitary))) == reduced(tower.ONE)
+
+
+@pytest.mark.parametrize("prover", NAMES)
+def test_what_one_backend_proves_all_verify(prover: str) -> None:
+    from mpc.prg import Stream
+    from zk import commit_prove
+    from zk.circuit import Circuit
+
+    circuit = Circuit()
+    total = circuit.public("total")
+    x = circuit.committed("x", 2, group="update")
+    circuit.equal(circuit.multiply(x, x, "square").sum(), total, "total")
+    r1cs, program = circuit.finish()
+    stream, lib = Stream(b"k" * 32, prover.encode()), backends.get(prover)
+    keys = commit_prove.setup(r1cs, stream, unsafe_single_party=True, backend=lib)
+    proof, blindings = commit_prove.prove(
+        keys.pk, r1cs, program, {"total": [25], "x": [3, -4]}, stream, backend=lib
+    )
+    for name in NAMES:
+        other = backends.get(name)
+        commit_prove.verify(keys.vk, [25], proof, backend=other)
+        assert not commit_prove.is_valid(keys.vk, [26], proof, backend=other)
+        opened = commit_prove.commit(keys.vk.groups[0], [3, -4], blindings.values[0], backend=other)
+        assert opened == proof.commitments[0]

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,22 @@ def test_commit_and_prove_ceremony_verifies_and_its_keys_prove(committed: Path) 
     with pytest.raises(ProofRejected):
         BOUND.verify(keys.vk, proof, l2_bound_sq=20, context=b"round 2")
     assert BOUND.commit(keys.vk, values, blindings) == proof.commitment
+
+
+def test_two_commitments_and_a_challenge(tmp_path: Path) -> None:
+    """Every commitment gets a sigma of its own: shared ones would let values move between commitments."""
+    lookup = NormBound(dim=3, bits=4)
+    ceremony.new(tmp_path, lookup, PTAU)
+    with pytest.raises(DecodeError):
+        ceremony.keys_of(tmp_path, lookup)
+    ceremony.contribute(tmp_path, lookup, "Ada", stream(b"Ada"))
+    ceremony.verify(tmp_path, lookup, PTAU)
+    keys = ceremony.keys_of(tmp_path, lookup)
+    assert len(keys.vk.groups) == 2 and keys.vk.challenges == 1
+    assert len({group.sigma_g2 for group in keys.vk.groups}) == 2
+    given: dict[str, Any] = {"l2_bound_sq": 20, "context": b"round 1"}
+    proof, _ = lookup.prove(keys.pk, np.array([1, -2, 3]), randomness=stream(b"proof"), **given)
+    lookup.verify(keys.vk, proof, **given)
 
 
 def test_contributor_announces_what_the_report_lists(tmp_path: Path) -> None:
@@ -312,7 +329,8 @@ def test_commands(tmp_path: Path) -> None:
     assert run("export", folder, keys, *circuit)[0] == 0
     assert load_verifying_key(keys / "circuit.zkey") == load_verifying_key(keys / "verification_key.json")
     assert read_proving_key(keys / "circuit.zkey").n_public == 2
-    assert run("contribute", folder, "--name", "late", *circuit)[0] == 1
+    assert run("contribute", folder, "--name", "late", *circuit)[0] == 2
+    assert run("verify", tmp_path / "none", "--powers", PTAU, *circuit)[0] == 2
 
 
 def test_commands_for_a_statement(tmp_path: Path) -> None:
@@ -335,3 +353,51 @@ def test_statements_that_are_none(text: str) -> None:
         statement_from(None, None)
     with pytest.raises(ParameterError):
         statement_from(SNARKJS / "cube.r1cs", "650:16")
+
+
+def with_header(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Edit the header of a key file and mend its checksum, as somebody who means harm would."""
+    raw = path.read_bytes()
+    magic, size = raw[:9], int.from_bytes(raw[41:49], "big")
+    header = json.loads(raw[49 : 49 + size])
+    change(header)
+    text = json.dumps(header).encode()
+    arrays = raw[49 + size + -(49 + size) % 64 :]
+    body = len(text).to_bytes(8, "big") + text + bytes(-(49 + len(text)) % 64) + arrays
+    path.write_bytes(magic + sha256(body).digest() + body)
+
+
+HEADERS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "array_missing": lambda h: h["arrays"].pop("c"),
+    "array_renamed": lambda h: h["arrays"].update(d=h["arrays"].pop("c")),
+    "rows_of_gigabytes": lambda h: h["arrays"]["b2"].update(sparse=True, rows=1 << 40),
+    "rows_too_few": lambda h: h["arrays"]["h"].update(rows=1),
+    "rows_negative": lambda h: h["arrays"]["a"].update(rows=-1),
+    "rows_text": lambda h: h["arrays"]["a"].update(rows="all"),
+    "offset_beyond_the_file": lambda h: h["arrays"]["a"].update(at=1 << 40),
+    "offset_negative": lambda h: h["arrays"]["a"].update(at=-64),
+    "sizes_empty": lambda h: h["arrays"]["a"].update(sizes=[]),
+    "point_short": lambda h: h["points"].update(alpha_g1="00"),
+    "point_not_hex": lambda h: h["points"].update(alpha_g1="zz" * 64),
+    "point_missing": lambda h: h["points"].pop("beta_g2"),
+    "point_more": lambda h: h["points"].update(epsilon_g1="00" * 64),
+    "ic_short": lambda h: h["ic"].pop(),
+    "ic_a_number": lambda h: h.update(ic=5),
+    "groups_more": lambda h: h["groups"].append(["x"] * 5),
+    "groups_missing": lambda h: h.pop("groups"),
+    "not_an_object": lambda h: h.clear(),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_key_file_whose_header_lies(plain: Path, tmp_path: Path, name: str) -> None:
+    folder = copy_of(plain, tmp_path)
+    with_header(folder / "keys-0003.zkkey", HEADERS[name])
+    with pytest.raises(DecodeError):
+        ceremony.verify(folder, CUBE, PTAU)
+
+
+def test_the_header_editor_itself_changes_nothing(plain: Path, tmp_path: Path) -> None:
+    folder = copy_of(plain, tmp_path)
+    with_header(folder / "keys-0003.zkkey", lambda h: None)
+    ceremony.verify(folder, CUBE, PTAU)

@@ -8,6 +8,8 @@ import typer
 from typer.testing import CliRunner
 
 from zk.cli import verify
+from zk.formats import committed
+from zk.key_bytes import encode_verifier_key
 
 EXTERNAL = Path(__file__).parents[1] / "vectors" / "groth16" / "external"
 SNARKJS, ZOKRATES = EXTERNAL / "snarkjs", EXTERNAL / "zokrates"
@@ -86,7 +88,7 @@ def test_missing_files_and_missing_options() -> None:
 
 
 def test_corpus_passes_and_a_careless_program_fails_it() -> None:
-    code, text = run("--corpus")
+    code, text = run("--corpus", "--format", "zokrates")
     assert code == 0 and "FAIL" not in text
     code, text = run("--corpus", "--format", "zokrates", "--command", "true {vk} {proof}")
     assert code == 1 and "FAIL zokrates_input_plus_r: accepted" in text
@@ -101,3 +103,27 @@ def test_corpus_refuses_what_it_cannot_run() -> None:
     assert run("--corpus", "--format", "no such format")[0] == 2
     assert run("--corpus", "--command", "true")[0] == 2
     assert run("--corpus", "--format", "arkworks", "--command", "no-such-program {vk} {proof}")[0] == 2
+
+
+@pytest.mark.parametrize("kind", ["simple", "challenge"])
+def test_our_own_keys_as_json_and_as_bytes(tmp_path: Path, kind: str) -> None:
+    folder = EXTERNAL.parent / "own" / "commit_and_prove" / kind
+    raw = tmp_path / "key.bin"
+    raw.write_bytes(encode_verifier_key(committed.decode_verifier_key((folder / "key.json").read_bytes())))
+    for key in (folder / "key.json", raw):
+        for proof in ("proof.json", "other.json"):
+            files = ("--vk", key, "--proof", folder / proof, "--public", folder / "public.json")
+            assert run(*files)[0] == 0
+        assert run("--vk", key, "--proof", folder / "proof.json")[0] == 2
+    raw.write_bytes(raw.read_bytes() + b"\0")
+    assert run("--vk", raw, "--proof", folder / "proof.json", "--public", folder / "public.json")[0] == 2
+
+
+def test_committed_json_round_trip() -> None:
+    folder = EXTERNAL.parent / "own" / "commit_and_prove" / "challenge"
+    for name, decode, encode in (
+        ("key.json", committed.decode_verifier_key, committed.encode_verifier_key),
+        ("proof.json", committed.decode_proof, committed.encode_proof),
+    ):
+        raw = (folder / name).read_bytes()
+        assert encode(decode(raw)) == raw  # type: ignore[operator]

@@ -2,22 +2,25 @@
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mpc.errors import DecodeError
+from mpc.errors import DecodeError, ParameterError
 from mpc.prg import Stream
 from zk import groth16
-from zk.curve import Q, R
+from zk.curve import Q, R, in_g2_subgroup
 from zk.formats import circom, load_verifying_key, snarkjs
+from zk.formats.compressed import twist_point
 from zk.formats.iden3 import read_sections, write_sections
 from zk.formats.numbers import distinct_integers, distinct_limbs
 from zk.formats.r1cs_file import decode_r1cs, encode_r1cs
 from zk.formats.wtns import decode_witness, encode_witness
 from zk.formats.zkey import encode_zkey, read_proving_key, read_verifying_key
+from zk.limbs import g2_array
 from zk.r1cs import WitnessError
 
 SNARKJS = Path(__file__).parents[1] / "vectors" / "groth16" / "external" / "snarkjs"
@@ -90,6 +93,20 @@ def test_wrong_witness_gives_no_proof(with_circuit: bool, wire: int) -> None:
     witness[wire] = (witness[wire] + 1) % R
     with pytest.raises(WitnessError):
         circom.prove(read_proving_key(ZKEY), witness, stream(b"p"), circuit=circuit)
+
+
+@pytest.mark.parametrize("wire", [0, 2, 5])
+def test_key_with_a_point_outside_the_subgroup_never_gives_a_proof(wire: int) -> None:
+    """B would lie outside the subgroup by the wire's value times that point, and tell it modulo the small factors."""
+    key = read_proving_key(ZKEY)
+    k = 1
+    while (outside := twist_point((k, 0))) is None or in_g2_subgroup(outside):
+        k += 1
+    poisoned = key.b2.copy()
+    poisoned[wire] = g2_array([outside])[0]
+    circuit, _ = decode_r1cs(R1CS_FILE)
+    with pytest.raises(WitnessError):
+        circom.prove(replace(key, b2=poisoned), decode_witness(WTNS), stream(b"p"), circuit=circuit)
 
 
 def test_witness_of_another_length_or_constant() -> None:
@@ -173,6 +190,12 @@ def test_zkey_with_beta_of_two_minds() -> None:
     alpha = bytes(read_sections(ZKEY, b"zkey", 1, range(1, 11))[2][ALPHA : ALPHA + 64])
     with pytest.raises(DecodeError, match="beta or delta differs"):
         read_proving_key(replaced(ZKEY, 2, at(ALPHA + 64, alpha)))
+
+
+def test_key_with_commitments_does_not_fit_a_zkey() -> None:
+    key = read_proving_key(ZKEY)
+    with pytest.raises(ParameterError):
+        encode_zkey(replace(key, c=key.c[3:]))
 
 
 def test_zkey_with_phase_2_skipped() -> None:

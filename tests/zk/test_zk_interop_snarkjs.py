@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mpc.prg import Stream
 from zk import groth16
+from zk.circuit import Circuit
 from zk.corpus import Case, load_corpus
 from zk.formats import circom as circom_files
 from zk.formats import evm, load_proof, load_publics
@@ -70,6 +72,29 @@ def test_circuit_written_here_is_read_there(snarkjs: Program, tmp_path: Path) ->
     assert snarkjs("wtns", "check", tmp_path / "ours.r1cs", tmp_path / "ours.wtns").returncode == 0
 
 
+def test_circuit_built_here_is_set_up_there_and_proved_here(snarkjs: Program, tmp_path: Path) -> None:
+    """Our rows in a .r1cs, their setup from powers of tau with a contribution of theirs, our proof, their verifier."""
+    circuit = Circuit()
+    out = circuit.public("out")
+    x = circuit.private("x", 1, lambda o: np.array([3], dtype=object), out)
+    cube = circuit.multiply(circuit.multiply(x, x, "square"), x, "cube")
+    circuit.equal(cube * 2 + x - 5, out, "result")
+    r1cs, program = circuit.finish()
+    witness = program.commit_phase({"out": [52]})
+    (tmp_path / "ours.r1cs").write_bytes(encode_r1cs(r1cs))
+    powers = VECTORS.parents[2] / "ceremony" / "external" / "snarkjs" / "pot6_prepared.ptau"
+    first, second, vk = tmp_path / "0.zkey", tmp_path / "1.zkey", tmp_path / "vk.json"
+    assert snarkjs("groth16", "setup", tmp_path / "ours.r1cs", powers, first).returncode == 0
+    assert snarkjs("zkey", "contribute", first, second, "--name=Ada", "-e=some entropy").returncode == 0
+    assert snarkjs("zkey", "export", "verificationkey", second, vk).returncode == 0
+    key = read_proving_key(second)
+    proof, publics = circom_files.prove(key, witness.tolist(), stream(b"proof"), circuit=r1cs)
+    assert publics == [52]
+    (tmp_path / "proof.json").write_bytes(text.encode_proof(proof))
+    (tmp_path / "public.json").write_bytes(text.encode_publics(publics))
+    assert snarkjs("groth16", "verify", vk, tmp_path / "public.json", tmp_path / "proof.json").returncode == 0
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -93,3 +118,27 @@ def _files(case: Case, folder: Path) -> list[Path]:
     for name, body in bodies.items():
         (folder / f"{name}.json").write_bytes(body)
     return [folder / f"{name}.json" for name in bodies]
+
+
+@pytest.mark.solc
+def test_calldata_in_the_contract_snarkjs_writes(snarkjs: Program, solc: Program, tmp_path: Path) -> None:
+    """Our bytes, selector included, called on snarkjs's Solidity verifier in an EVM: true, and false when changed."""
+    pyrevm = pytest.importorskip("pyrevm")
+    source = tmp_path / "verifier.sol"
+    assert snarkjs("zkey", "export", "solidityverifier", VECTORS / "fx.zkey", source).returncode == 0
+    done = solc("--bin", "--optimize", "--base-path", tmp_path, "-o", tmp_path / "out", source)
+    (binary,) = (tmp_path / "out").glob("*Groth16Verifier.bin")
+    assert done.returncode == 0, done.stderr
+    evm_machine = pyrevm.EVM()
+    owner = "0x" + "11" * 20
+    evm_machine.set_balance(owner, 10**18)
+    contract = evm_machine.deploy(owner, bytes.fromhex(binary.read_text()))
+    key = read_proving_key(VECTORS / "fx.zkey")
+    proof, publics = circom_files.prove(key, decode_witness(VECTORS / "fx.wtns"), stream(b"evm"))
+
+    def answer(inputs: list[int]) -> int:
+        data = evm.encode_calldata(proof, inputs, call=True)
+        return int.from_bytes(evm_machine.message_call(owner, contract, calldata=data), "big")
+
+    assert answer(publics) == 1
+    assert answer([*publics[:-1], publics[-1] + 1]) == 0

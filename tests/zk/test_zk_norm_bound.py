@@ -241,3 +241,20 @@ def test_sizes_that_make_no_sense() -> None:
     for bad in (dict(dim=0, bits=8), dict(dim=4, bits=1), dict(dim=4, bits=8, linf_bound=128)):
         with pytest.raises(ParameterError):
             NormBound(**bad)
+
+
+def test_nothing_but_speed_depends_on_compiled_loops(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With numba made invisible, setup, proof and verification of a circuit it would compile for."""
+    from zk import kernels
+
+    statement = NormBound(dim=400, bits=16)
+    assert statement.circuit()[0].domain == 1 << 11
+    compiled = statement.setup(Stream(b"k" * 32), unsafe_single_party=True)
+    monkeypatch.setattr(kernels, "available", lambda: False)
+    keys = statement.setup(Stream(b"k" * 32), unsafe_single_party=True)
+    assert keys.vk.digest == compiled.vk.digest
+    bound = statement.max_norm_sq
+    proof, _ = statement.prove(
+        keys.pk, update(statement), l2_bound_sq=bound, context=CONTEXT, randomness=stream
+    )
+    statement.verify(keys.vk, proof, l2_bound_sq=bound, context=CONTEXT)

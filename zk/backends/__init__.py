@@ -1,8 +1,9 @@
-"""Curve libraries behind one interface: mcl where there is a wheel, zksnake where that is installed, py_ecc always.
+"""Curve libraries behind one interface: mcl where there is a wheel, zksnake where that is installed, else Python.
 
     base      what a backend must do
     mcl       fast: Linux x86-64, macOS, Windows
     snake     arkworks through zksnake: portable
+    gmp       Python over gmpy2, everywhere: twenty times slower than mcl for a verification
     pyecc     the reference, hundreds of times slower
 
 The environment variable ZK_BACKEND, or a name passed to `get`, forces one.
@@ -31,13 +32,19 @@ def _snake() -> Backend:
     return SnakeBackend()
 
 
+def _gmp() -> Backend:
+    from zk.backends.gmp import GmpBackend
+
+    return GmpBackend()
+
+
 def _pyecc() -> Backend:
     from zk.backends.pyecc import PyEccBackend
 
     return PyEccBackend()
 
 
-_MAKERS: dict[str, Callable[[], Backend]] = {"mcl": _mcl, "zksnake": _snake, "py_ecc": _pyecc}
+_MAKERS: dict[str, Callable[[], Backend]] = {"mcl": _mcl, "zksnake": _snake, "gmpy2": _gmp, "py_ecc": _pyecc}
 _loaded: dict[str, Backend | BackendUnavailable] = {}
 _lock = Lock()
 

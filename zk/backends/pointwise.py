@@ -13,23 +13,7 @@ __all__ = ["PointwiseBackend"]
 
 
 class PointwiseBackend(Backend):
-    """Subclasses convert points to objects of their library (`lift`) and back (`lower`), and combine objects."""
-
-    @abstractmethod
-    def lift_g1(self, point: G1) -> Any:
-        """The library's object for a point of G1."""
-
-    @abstractmethod
-    def lift_g2(self, point: G2) -> Any:
-        """The library's object for a point of G2."""
-
-    @abstractmethod
-    def lower_g1(self, point: Any) -> G1:
-        """The point of G1 an object stands for."""
-
-    @abstractmethod
-    def lower_g2(self, point: Any) -> G2:
-        """The point of G2 an object stands for."""
+    """Subclasses combine points with scalars and pair them."""
 
     @abstractmethod
     def linear_g1(self, points: Sequence[G1], scalars: Sequence[int]) -> G1:

@@ -27,9 +27,10 @@ def prove(
     """A proof and its public inputs.
 
     A `.zkey` does not hold the third matrix of its circuit: without `circuit` (from the `.r1cs`) a wrong witness shows
-    only when the finished proof is verified, which happens here before it is handed out.
+    only when the finished proof is verified. That happens always, before it is handed out: a key with points outside
+    the subgroup would otherwise carry the witness, modulo small primes, in B.
 
-    Raises: WitnessError for a witness of another length or one that does not satisfy the circuit.
+    Raises: WitnessError for a witness of another length, one that does not satisfy the circuit, or a key that cannot prove.
     Leakage: nothing about the witness but that it exists, if `randomness` is fresh and the key is from an honest setup.
     """
     if circuit is not None and (circuit.n_wires, circuit.n_public) != (key.n_wires, key.n_public):
@@ -42,6 +43,8 @@ def prove(
     proof = Proof(*prove_points(key, values, randomness, backend=backend, threads=threads))
     publics = [int(value) for value in values[1 : key.n_public + 1]]
     checker = VerifyingKey(key.alpha_g1, key.beta_g2, key.gamma_g2, key.delta_g2, key.ic)
-    if circuit is None and not is_valid(checker, publics, proof, backend=backend):
-        raise WitnessError("the witness does not satisfy the circuit of this key")
+    if not is_valid(checker, publics, proof, backend=backend):
+        raise WitnessError(
+            "no valid proof: the witness does not satisfy the key's circuit, or the key is damaged"
+        )
     return proof, publics

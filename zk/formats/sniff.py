@@ -6,13 +6,16 @@ spelling only, and bytes that two of them accept are refused as ambiguous, never
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from mpc.errors import DecodeError
+from zk import key_bytes
 from zk.commit_prove import CommittedProof, VerifierKey
 from zk.formats import arkworks, committed, evm, gnark, snarkjs, zkey, zokrates
 from zk.formats.strict_json import parse
+from zk.formats.uncompressed import ARKWORKS_RAW, GNARK_RAW
 from zk.groth16 import Proof, VerifyingKey
 
 __all__ = [
@@ -26,28 +29,56 @@ __all__ = [
 
 Source: TypeAlias = str | os.PathLike[str] | bytes
 T = TypeVar("T")
+RAW_PROOF_BYTES = 256
 MAX_SMALL_FILE = 64 * 2**20
 _BLANKS = b" \t\r\n"
 
 
-def _read(source: Source) -> bytes:
+def _fetch(source: Source) -> bytes | Path:
+    """The bytes of a source, or its path if it is a `.zkey` on disk, which is mapped and not read.
+
+    A pipe is read once and to a limit, as its size is not known before.
+    """
     if isinstance(source, bytes):
         return source
     path = Path(source)
     try:
-        if (size := path.stat().st_size) > MAX_SMALL_FILE:
-            raise DecodeError(f"{path.name} has {size} bytes, at most {MAX_SMALL_FILE} are read")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            head = file.read(len(zkey.MAGIC))
+            if head == zkey.MAGIC and path.is_file():
+                return path
+            data = head + file.read(MAX_SMALL_FILE)
     except OSError as error:
         raise DecodeError(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > MAX_SMALL_FILE:
+        raise DecodeError(f"{path.name} is longer than the {MAX_SMALL_FILE} bytes that are read")
+    return data
+
+
+def _read(source: Source) -> bytes:
+    data = _fetch(source)
+    if isinstance(data, Path):
+        raise DecodeError(f"{data.name} is a .zkey, which holds keys only")
+    return data
 
 
 def _is_text(data: bytes) -> bool:
-    return data.lstrip(_BLANKS)[:1] in (b"{", b"[", b'"')
+    """Whether these bytes are text that starts as JSON does: a point can start with a brace, but not be UTF-8 throughout."""
+    if data.lstrip(_BLANKS)[:1] not in (b"{", b"[", b'"'):
+        return False
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_calldata_text(data: bytes) -> bool:
-    return data.lstrip(_BLANKS)[:1] == b"[" and b"],[[" in bytes(b for b in data[:2000] if b not in _BLANKS)
+    return (
+        _is_text(data)
+        and data.lstrip(_BLANKS)[:1] == b"["
+        and b"],[[" in bytes(b for b in data[:2000] if b not in _BLANKS)
+    )
 
 
 def _only_one(data: bytes, decoders: Mapping[str, Callable[[bytes], T]], what: str) -> T:
@@ -76,15 +107,21 @@ def load_verifying_key(source: Source) -> VerifyingKey:
 
     Raises: DecodeError for a file that cannot be read, is malformed, or holds an unsound key.
     """
-    if not isinstance(source, bytes) and zkey.is_zkey(source):
-        return zkey.read_verifying_key(source)
-    data = _read(source)
-    if data[:4] == zkey.MAGIC:
+    return _verifying_key(_fetch(source))
+
+
+def _verifying_key(data: bytes | Path) -> VerifyingKey:
+    if isinstance(data, Path) or data[: len(zkey.MAGIC)] == zkey.MAGIC:
         return zkey.read_verifying_key(data)
     if _is_text(data):
         document, from_zokrates = _document(data, "scheme", "verification key")
         return zokrates.verifying_key_of(document) if from_zokrates else snarkjs.verifying_key_of(document)
-    decoders = {"arkworks": arkworks.decode_verifying_key, "gnark": gnark.decode_verifying_key}
+    decoders: dict[str, Callable[[bytes], VerifyingKey]] = {
+        "arkworks": arkworks.decode_verifying_key,
+        "uncompressed arkworks": partial(arkworks.decode_verifying_key, points=ARKWORKS_RAW),
+        "gnark": gnark.decode_verifying_key,
+        "uncompressed gnark": partial(gnark.decode_verifying_key, points=GNARK_RAW),
+    }
     return _only_one(data, decoders, "verification key")
 
 
@@ -93,11 +130,13 @@ def load_any_key(source: Source) -> VerifyingKey | VerifierKey:
 
     Raises: DecodeError for a file that cannot be read, is malformed, or holds an unsound key.
     """
-    if isinstance(source, bytes) or not zkey.is_zkey(source):
-        data = _read(source)
+    data = _fetch(source)
+    if isinstance(data, bytes):
+        if data[: len(key_bytes.MAGIC)] == key_bytes.MAGIC:
+            return key_bytes.decode_verifier_key(data)
         if _is_text(data) and isinstance(document := parse(data), dict) and "format" in document:
             return committed.verifier_key_of(document)
-    return load_verifying_key(source)
+    return _verifying_key(data)
 
 
 def load_committed_proof(source: Source) -> CommittedProof:
@@ -106,6 +145,13 @@ def load_committed_proof(source: Source) -> CommittedProof:
     Raises: DecodeError for a file that cannot be read or is not one proof.
     """
     return committed.decode_proof(_read(source))
+
+
+def _gnark_raw_proof(data: bytes) -> Proof:
+    """Without the empty list of commitments at its end it is calldata without public inputs, and read as that."""
+    if len(data) == RAW_PROOF_BYTES:
+        raise DecodeError("words of an Ethereum call")
+    return gnark.decode_proof(data, GNARK_RAW)
 
 
 def load_proof(source: Source) -> Proof:
@@ -121,7 +167,9 @@ def load_proof(source: Source) -> Proof:
         return zokrates.proof_of(document) if from_zokrates else snarkjs.proof_of(document)
     decoders: dict[str, Callable[[bytes], Proof]] = {
         "arkworks": arkworks.decode_proof,
+        "uncompressed arkworks": partial(arkworks.decode_proof, points=ARKWORKS_RAW),
         "gnark": gnark.decode_proof,
+        "uncompressed gnark": _gnark_raw_proof,
         "calldata": lambda body: evm.decode_calldata(body)[0],
     }
     return _only_one(data, decoders, "proof")

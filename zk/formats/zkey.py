@@ -11,11 +11,10 @@ Source: iden3/snarkjs 0.7, src/zkey_utils.js (format) and src/zkey_new.js (order
 import os
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from mpc.errors import DecodeError
+from mpc.errors import DecodeError, ParameterError
 from zk.curve import G1, G2, Q, R
 from zk.field import TWO_ADICITY
 from zk.formats.bulk import all_below, g1, g1_bulk, g2, g2_bulk, map_file
@@ -27,7 +26,7 @@ from zk.keys import ProvingKey
 from zk.limbs import Limbs, g1_array, g1_points, g2_array
 from zk.linear import Linear
 
-__all__ = ["MAGIC", "encode_zkey", "is_zkey", "read_proving_key", "read_verifying_key"]
+__all__ = ["MAGIC", "encode_zkey", "read_proving_key", "read_verifying_key"]
 
 MAGIC = b"zkey"
 _VERSION, _GROTH16 = 1, 1
@@ -51,15 +50,6 @@ class _Header:
     gamma_g2: G2
     delta_g1: G1
     delta_g2: G2
-
-
-def is_zkey(source: str | os.PathLike[str]) -> bool:
-    """Whether the file starts as a `.zkey` does."""
-    try:
-        with Path(source).open("rb") as file:
-            return file.read(4) == MAGIC
-    except OSError as error:
-        raise DecodeError(f"cannot read {source}: {error.strerror}") from None
 
 
 def _open(source: Source) -> tuple[dict[int, memoryview], _Header]:
@@ -169,7 +159,12 @@ def _coefficients(key: ProvingKey) -> bytes:
 
 
 def encode_zkey(key: ProvingKey) -> bytes:
-    """A `.zkey` that snarkjs proves with; it lists no contributions."""
+    """A `.zkey` that snarkjs proves with; it lists no contributions.
+
+    Raises: ParameterError for a key with commitments, which the format has no place for.
+    """
+    if len(key.c) != key.n_wires - key.n_public - 1:
+        raise ParameterError("a .zkey holds keys without commitments only")
 
     def points(array: Limbs) -> bytes:
         return np.ascontiguousarray(array, dtype="<u8").tobytes()
