@@ -7,6 +7,9 @@ import pytest
 from chain_ledgers import Backend
 from chain_support import CLIENTS, COORDINATOR, LEAVES, MEMBERS, PLAN, TREE, UPDATES, run_round
 from eth_account import Account
+from eth_tester.exceptions import TransactionFailed
+from web3.exceptions import ContractLogicError, TransactionNotFound
+from web3.middleware import SignAndSendRawMiddlewareBuilder
 
 from chain_adapter import Chain, MerkleTree, TransactionReverted, Update, cid_of, update_leaf
 from chain_adapter.deployment import Deployment
@@ -246,6 +249,27 @@ def test_web3_py_deploys_calls_and_reads_logs_itself(backend: Backend) -> None:
     assert suite.functions.deployer().call() == COORDINATOR.address
     assert w3.eth.get_transaction(receipt["transactionHash"])["from"] == COORDINATOR.address
     assert w3.eth.get_logs({"address": suite.address, "fromBlock": 0}) == []
+
+
+def test_web3_py_signs_sends_and_reads_events_with_its_own_middleware(
+    deployment: Deployment, backend: Backend
+) -> None:
+    account = Account.from_key(bytes([0x44]) * 32)
+    backend.fund(account.address, ETHER)
+    w3 = deployment.chain.w3
+    w3.middleware_onion.inject(SignAndSendRawMiddlewareBuilder.build(account), layer=0)
+    box = w3.eth.contract(deployment.addresses["Mailbox"], abi=_abi("Mailbox"))
+    digest = box.functions.publishKey(bytes([5]) * 32).transact({"from": account.address})
+    receipt = w3.eth.wait_for_transaction_receipt(digest)
+    (published,) = box.events.KeyPublished.get_logs(from_block=receipt["blockNumber"])
+    assert (published["args"]["account"], published["args"]["key"]) == (account.address, bytes([5]) * 32)
+    assert box.functions.keyOf(account.address).call() == bytes([5]) * 32
+    assert w3.eth.get_transaction_count(account.address) == 1
+    assert receipt["transactionHash"] in w3.eth.get_block(receipt["blockNumber"])["transactions"]
+    with pytest.raises(TransactionNotFound):
+        w3.eth.get_transaction_receipt(bytes(32))
+    with pytest.raises((ContractLogicError, TransactionFailed)):
+        box.functions.publishKey(bytes(32)).transact({"from": account.address})
 
 
 def _abi(name: str) -> Any:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -101,6 +102,7 @@ def test_files_go_there_and_come_back(fake: FakeKubo) -> None:
     for data in (b"", b"small", BIG):
         cid = store.put(data)
         assert cid == cid_of(data) and store.get(cid) == data and store.has(cid)
+    assert store.put_file(BytesIO(BIG)) == cid_of(BIG)
     assert list(store.stream(cid_of(BIG))) == [BIG[i : i + 262_144] for i in range(0, len(BIG), 262_144)]
     assert cid_of(BIG) in fake.store.pins()
     store.unpin(cid_of(BIG))
