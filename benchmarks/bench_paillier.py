@@ -3,7 +3,7 @@
 `Vectors` times this project's own work. `Ratios` runs a peer and this project in one process, one after the
 other, and tracks the quotient of their CPU seconds, so that other load on the machine cancels. Peers work
 value by value, and all values cost the same, so a few of them are measured and extrapolated to 100,000.
-`python benchmarks/bench_paillier.py` prints the table. Peers (extra `bench`) are imported where they are
+`python -m benchmarks paillier` prints the table. Peers (extra `bench`) are imported where they are
 used; a missing one gives nan.
 """
 
@@ -17,6 +17,7 @@ import gmpy2
 import numpy as np
 
 import he
+from benchmarks.side_by_side import comparison
 from he.multi_exponent import multi_exponent
 from he.paillier import encryptor
 from mpc.codec import Codec
@@ -24,7 +25,7 @@ from mpc.prg import Stream
 
 VALUES = 100_000
 CLIENTS = 100
-CODEC = Codec(clip=1.0, bits=16, max_clients=256)
+CODEC = Codec(clip=1.0, bits=16, max_clients=CLIENTS)
 
 
 @cache
@@ -63,7 +64,7 @@ def wall_seconds(work: Callable[[], object], repeat: int = 3) -> float:
 
 
 class Vectors:
-    """100,000 floats of 16 bits at 3,072 bits, in slots for 256 clients."""
+    """100,000 floats of 16 bits at 3,072 bits, in slots for 100 clients."""
 
     params = (["half", 512],)
     param_names = ["exponent"]
@@ -162,10 +163,12 @@ class Ratios:
 
     timeout = 600
 
-    def track_encrypt_half_over_phe(self) -> float:
+    @comparison("phe", target=1500)
+    def track_encrypt_half_over_phe(self, _: Any) -> float:
         return self._encrypt_over_phe("half")
 
-    def track_encrypt_512_over_phe(self) -> float:
+    @comparison("phe", target=4000)
+    def track_encrypt_512_over_phe(self, _: Any) -> float:
         return self._encrypt_over_phe(512)
 
     def _encrypt_over_phe(self, exponent: str | int) -> float:
@@ -175,36 +178,41 @@ class Ratios:
         one = cpu_seconds(lambda: [theirs.encrypt(v) for v in some]) / len(some)
         return one * VALUES / cpu_seconds(lambda: he.encrypt(public, CODEC, update()))
 
-    def track_encrypt_half_over_phe_with_the_same_packing(self) -> float:
+    @comparison("phe", target=0)
+    def track_encrypt_half_over_phe_with_the_same_packing(self, _: Any) -> float:
         public, private = keys(3072, "half")
         theirs, _ = phe_keys(3072, private)
-        vector = he.encrypt(private, CODEC, update()[:1270])
+        vector = he.encrypt(private, CODEC, update()[:1330])
         plain = [int(m) for m in he.Decryptor(private).decrypt(vector.ciphertexts)]
         peer = cpu_seconds(lambda: [theirs.encrypt(m) for m in plain])
-        return peer / cpu_seconds(lambda: he.encrypt(public, CODEC, update()[:1270]))
+        return peer / cpu_seconds(lambda: he.encrypt(public, CODEC, update()[:1330]))
 
-    def track_add_over_phe_with_the_same_packing(self) -> float:
+    @comparison("phe", target=0)
+    def track_add_over_phe_with_the_same_packing(self, _: Any) -> float:
         _, private = keys(3072, "half")
         theirs, _ = phe_keys(3072, private)
-        vector = he.encrypt(private, CODEC, update()[:12_700])
+        vector = he.encrypt(private, CODEC, update()[:13_300])
         import phe
 
         terms = [phe.EncryptedNumber(theirs, int(c), 0) for c in vector.ciphertexts]
         peer = cpu_seconds(lambda: [a + a for a in terms], 7)
         return peer / cpu_seconds(lambda: he.sum_vectors([vector, vector]), 7)
 
-    def track_decrypt_over_phe_with_the_same_packing(self) -> float:
+    @comparison("phe", target=0)
+    def track_decrypt_over_phe_with_the_same_packing(self, _: Any) -> float:
         """Below one: here decryption runs in constant time, and checks itself."""
         _, private = keys(3072, "half")
         _, secret = phe_keys(3072, private)
-        vector = he.encrypt(private, CODEC, update()[:12_700])
+        vector = he.encrypt(private, CODEC, update()[:13_300])
         peer = cpu_seconds(lambda: [secret.raw_decrypt(int(c)) for c in vector.ciphertexts])
         return peer / cpu_seconds(lambda: vector.decrypt(private, threads=1))
 
-    def track_add_100_over_phe(self) -> float:
+    @comparison("phe", target=200)
+    def track_add_100_over_phe(self, _: Any) -> float:
         return self._add_over_phe(cpu_seconds, None)
 
-    def track_add_100_by_two_processes_over_phe_in_wall_time(self) -> float:
+    @comparison("phe", target=200)
+    def track_add_100_by_two_processes_over_phe_in_wall_time(self, _: Any) -> float:
         with he.Workers(2) as workers:
             workers.products([[1, 2]] * 64, 5)
             return self._add_over_phe(wall_seconds, workers)
@@ -221,10 +229,12 @@ class Ratios:
             one * VALUES * (CLIENTS - 1) / clock(lambda: he.sum_vectors([vector] * CLIENTS, workers=workers))
         )
 
-    def track_decrypt_over_phe(self) -> float:
+    @comparison("phe", target=0)
+    def track_decrypt_over_phe(self, _: Any) -> float:
         return self._decrypt_over_phe(cpu_seconds, 1)
 
-    def track_decrypt_by_two_threads_over_phe_in_wall_time(self) -> float:
+    @comparison("phe", target=160)
+    def track_decrypt_by_two_threads_over_phe_in_wall_time(self, _: Any) -> float:
         return self._decrypt_over_phe(wall_seconds, 2)
 
     def _decrypt_over_phe(self, clock: Callable[[Callable[[], object]], float], threads: int) -> float:
@@ -232,14 +242,11 @@ class Ratios:
         theirs, secret = phe_keys(3072, private)
         some = [theirs.encrypt(v) for v in update()[:12].tolist()]
         one = clock(lambda: [secret.decrypt(v) for v in some]) / len(some)
-        vector = he.encrypt(private, CODEC, update()[:25_400])
+        vector = he.encrypt(private, CODEC, update()[:26_600])
         return one * vector.size / clock(lambda: vector.decrypt(private, threads=threads))
 
-    def track_encrypt_a_value_over_pypaillier_at_2048(self) -> float:
-        try:
-            import paillier
-        except ImportError:
-            return float("nan")
+    @comparison("paillier", target=80)
+    def track_encrypt_a_value_over_pypaillier_at_2048(self, paillier: Any) -> float:
         public, _ = keys(2048, "half")
         theirs, _ = paillier.generate_keypair(2048)
         some = [float(v) for v in update()[:200]]
@@ -247,11 +254,8 @@ class Ratios:
         one = cpu_seconds(lambda: paillier.encrypt_many(theirs, some)) / len(some)
         return one * VALUES / cpu_seconds(lambda: he.encrypt(public, CODEC, update()))
 
-    def track_encrypt_512_a_value_over_pypaillier_at_2048(self) -> float:
-        try:
-            import paillier
-        except ImportError:
-            return float("nan")
+    @comparison("paillier", target=80)
+    def track_encrypt_512_a_value_over_pypaillier_at_2048(self, paillier: Any) -> float:
         public, _ = keys(2048, 512)
         theirs, _ = paillier.generate_keypair(2048)
         some = [float(v) for v in update()[:200]]
@@ -259,26 +263,20 @@ class Ratios:
         one = cpu_seconds(lambda: paillier.encrypt_many(theirs, some)) / len(some)
         return one * VALUES / cpu_seconds(lambda: he.encrypt(public, CODEC, update()))
 
-    def track_encrypt_half_over_lightphe(self) -> float:
-        try:
-            from lightphe import LightPHE
-        except ImportError:
-            return float("nan")
+    @comparison("lightphe", target=0)
+    def track_encrypt_half_over_lightphe(self, lightphe: Any) -> float:
         public, private = keys(3072, "half")
         fields = {
             "public_key": {"n": int(public.n), "g": int(public.n) + 1},
             "private_key": {"phi": int(private.totient)},
         }
-        theirs = LightPHE(algorithm_name="Paillier", keys=fields)
+        theirs = lightphe.LightPHE(algorithm_name="Paillier", keys=fields)
         one = cpu_seconds(lambda: [theirs.encrypt(17), theirs.encrypt(18)]) / 2
         return one * VALUES / cpu_seconds(lambda: he.encrypt(public, CODEC, update()))
 
-    def track_encrypt_over_ckks_of_tenseal(self) -> float:
+    @comparison("tenseal", target=0)
+    def track_encrypt_over_ckks_of_tenseal(self, _: Any) -> float:
         """Below one: CKKS is the faster of the two."""
-        try:
-            import tenseal  # noqa: F401
-        except ImportError:
-            return float("nan")
         from he import ckks
 
         key, _ = ckks.keygen()
@@ -286,6 +284,7 @@ class Ratios:
         peer = cpu_seconds(lambda: ckks.encrypt(key, CODEC, update()))
         return peer / cpu_seconds(lambda: he.encrypt(public, CODEC, update()))
 
+    @comparison(target=4)
     def track_dot_784_over_split_by_sign(self) -> float:
         _, private = keys(3072, "half")
         bases = encryptor(private).encrypt(list(range(784)))
@@ -295,11 +294,13 @@ class Ratios:
         peer = cpu_seconds(lambda: split_by_sign(bases, weights, n_squared))
         return peer / cpu_seconds(lambda: multi_exponent(bases, weights, n_squared))
 
-    def track_dot_784_over_phe_with_integer_weights(self) -> float:
+    @comparison("phe", target=0)
+    def track_dot_784_over_phe_with_integer_weights(self, _: Any) -> float:
         weights = np.random.default_rng(2).integers(-32768, 32768, 784).tolist()
         return self._dot_over_phe(weights, 17)
 
-    def track_dot_784_over_phe_with_float_weights(self) -> float:
+    @comparison("phe", target=30)
+    def track_dot_784_over_phe_with_float_weights(self, _: Any) -> float:
         """What users of floats pay there: 53-bit mantissas, and exponents aligned before every addition."""
         weights = np.random.default_rng(2).uniform(-1, 1, 784).tolist()
         return self._dot_over_phe(weights, 0.17)
@@ -313,6 +314,7 @@ class Ratios:
         ours = np.random.default_rng(2).integers(-32768, 32768, 784)
         return peer / cpu_seconds(lambda: vector @ ours)
 
+    @comparison(target=1.7)
     def track_two_processes_over_one_in_wall_time(self) -> float:
         """On an idle machine with two cores."""
         public, _ = keys(3072, "half")
@@ -320,23 +322,3 @@ class Ratios:
             he.encrypt(public, CODEC, update()[:20_000], workers=workers)
             one = wall_seconds(lambda: he.encrypt(public, CODEC, update()))
             return one / wall_seconds(lambda: he.encrypt(public, CODEC, update(), workers=workers))
-
-
-def main() -> None:
-    """Print every ratio."""
-    ratios = Ratios()
-    for name in sorted(vars(Ratios)):
-        if name.startswith("track_"):
-            print(
-                f"{name.removeprefix('track_').replace('_', ' '):<64} {getattr(ratios, name)():>9.1f}",
-                flush=True,
-            )
-    for exponent in ("half", 512):
-        vectors = Vectors()
-        vectors.setup(exponent)
-        print(f"bytes a value, {exponent}: {vectors.track_bytes_per_value(exponent):.3f}")
-        print(f"bytes of tables, {exponent}: {vectors.track_table_bytes(exponent)}")
-
-
-if __name__ == "__main__":
-    main()

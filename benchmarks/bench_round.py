@@ -61,7 +61,9 @@ class WholeRound:
         directory = RunDirectory(Path(self.folder.name))
         directory.create()
         terms = load_terms("digits", {"clients": CLIENTS, "rounds": 100})
-        self.opened = open_session(Federation.gather(terms, {}, 0.0, None), directory, "embedded", self.display)
+        self.opened = open_session(
+            Federation.gather(terms, {}, 0.0, None), directory, "embedded", self.display
+        )
         self.session = self.opened.__enter__()
         self.session.play_round(0, self.display)
         self.next = 1

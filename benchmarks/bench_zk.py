@@ -271,6 +271,22 @@ class Ratios:
         """The same for a small circuit, CPU seconds."""
         return self.prover_ratio(2**12 - 8)[1]
 
+    def track_prove_groth16py_at_32k_rows(self) -> float:
+        """groth16py (arkworks) on our key and witness, CPU seconds."""
+        prover = groth16py_prover(2**15 - 8)
+        if prover is None:
+            return NAN
+        r1cs, pk, _, witness, _ = plain(2**15 - 8)
+        stream = Stream.from_os()
+        spent = []
+        for work in (prover, lambda: groth16.prove(pk, r1cs, witness, stream)):
+            work()
+            start = time.process_time()
+            for _ in range(3):
+                work()
+            spent.append(time.process_time() - start)
+        return spent[0] / spent[1]
+
     @staticmethod
     @cache
     def prover_ratio(rows: int) -> tuple[float, float]:
@@ -324,23 +340,36 @@ def snarkjs_seconds(pk: Any, witness: Any) -> tuple[float, float]:
         return wall - idle, cpu - idle_cpu
 
 
-def groth16py_seconds() -> float:
-    """Median seconds of groth16py on our key and a proof it made itself; nan without the package."""
+def groth16py_prover(rows: int) -> Callable[[], bytes] | None:
+    """groth16py's prover on our key and witness; None without the package."""
     try:
         import groth16py
     except ImportError:
-        return NAN
+        return None
     from zk.formats.wtns import encode_witness
     from zk.formats.zkey import encode_zkey
 
-    _, pk, _, witness, _ = plain(100)
-    with tempfile.TemporaryDirectory() as folder:
-        key, values = Path(folder) / "c.zkey", Path(folder) / "c.wtns"
-        key.write_bytes(encode_zkey(pk))
-        values.write_bytes(encode_witness([int(v) for v in witness]))
-        proving, verifying = groth16py.import_zkey(str(key))
-        proof = groth16py.prove_wtns(proving, str(values))
-    verifier = groth16py.Verifier(verifying)
+    _, pk, _, witness, _ = plain(rows)
+    root = Path(tempfile.mkdtemp())
+    key, values = root / "c.zkey", root / "c.wtns"
+    key.write_bytes(encode_zkey(pk))
+    values.write_bytes(encode_witness([int(v) for v in witness]))
+    proving, _ = groth16py.import_zkey(str(key))
+    return lambda: groth16py.prove_wtns(proving, str(values))
+
+
+def groth16py_seconds() -> float:
+    """Median seconds of groth16py's verifier on our key and a proof it made itself; nan without the package."""
+    prover = groth16py_prover(100)
+    if prover is None:
+        return NAN
+    import groth16py
+
+    from zk.formats.snarkjs import encode_verifying_key
+
+    _, _, vk, _, _ = plain(100)
+    verifier = groth16py.Verifier(groth16py.VerifyingKey.from_snarkjs(encode_verifying_key(vk).decode()))
+    proof = prover()
     assert verifier.verify(proof, PUBLICS)
     return seconds(lambda: verifier.verify(proof, PUBLICS), 51)
 

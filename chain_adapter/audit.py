@@ -144,7 +144,7 @@ def _check_round(deployment: Deployment, plan: bytes, terms: Terms, state: Round
     if (state.skipped is not None) != (deployment.ask("Rounds", "phaseOf", plan, state.number)[0] == SKIPPED):
         yield f"{which}: the node's logs and the contract differ on whether it was skipped"
     total, claimed, _claimable_at, _open = deployment.ask("Rounds", "stateOf", plan, state.number)
-    recorded = bytes(deployment.ask("Rounds", "aggregateHash", plan, state.number)[0])
+    recorded = deployment.aggregate_hash(plan, state.number)
     if state.aggregate is None:
         if recorded != NOTHING:
             yield f"{which}: the node's logs leave out the record of its aggregate"

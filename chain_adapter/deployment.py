@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chain_adapter.addresses import NOBODY, address_bytes
+from chain_adapter.addresses import NOBODY, address_bytes, checksum_address
 from chain_adapter.contract_set import Contracts, word
 from chain_adapter.eip712 import Update
 from chain_adapter.errors import ChainError, TransactionReverted
@@ -49,7 +49,7 @@ class Deployment(Contracts):
         arguments = (_bytes32(plan, "a plan's hash"), wanted.to_tuple(names), plan_cid, members_cid)
         receipt = self.act(
             "PlanRegistry", "register", (plan,), arguments, wanted.deposit if wanted.token == NOBODY else 0,
-            lambda: self.written("PlanRegistry", "PlanRegistered", plan),
+            lambda: self.written("PlanRegistry", "PlanRegistered", plan) if self.exists(plan) else None,
         )  # fmt: skip
         registered = self.terms(plan)
         if replace(registered, start=wanted.start) != wanted:
@@ -66,12 +66,12 @@ class Deployment(Contracts):
             lambda: self.written("Membership", "MembersPublished", plan),
         )  # fmt: skip
 
-    def approve(self, token: str, contract: str, amount: int) -> Receipt:
-        """Let one of the contracts take up to `amount` units of an ERC-20 token: needed before paying a plan in it."""
+    def approve(self, plan: bytes, token: str, contract: str, amount: int) -> Receipt:
+        """Let one of the contracts take `amount` units of an ERC-20 token: needed before paying in it, once a plan."""
         sender = self.chain.sender(self.account())
         payload = keccak256(b"approve(address,uint256)")[:4] + word(self.addresses[contract]) + word(amount)
         address_bytes(token)
-        return sender.send(f"{self.suite}:approve:{token}:{contract}:{amount}", token, payload)
+        return sender.send(f"{self.suite}:approve:{plan.hex()}:{token}:{contract}:{amount}", token, payload)
 
     def deploy_key(self, key: KeyBlob) -> str:
         """Put a verifying key on the chain, once; its address. A plan names it by `key.key_hash`."""
@@ -125,7 +125,8 @@ class Deployment(Contracts):
         arguments = (plan, round, tuple(aggregate[name] for name in names))
         return self.act(
             "Rounds", "recordAggregate", (plan, round), arguments, 0,
-            lambda: self.written("Rounds", "AggregateRecorded", plan, word(round), content=content),
+            lambda: self.written("Rounds", "AggregateRecorded", plan, word(round), content=content)
+            if self.aggregate_hash(plan, round) != NOTHING else None,
         )  # fmt: skip
 
     def skip_round(self, plan: bytes, round: int, record_cid: str) -> Receipt:
@@ -167,13 +168,18 @@ class Deployment(Contracts):
 
     def claim(self, update: Update, path: Path) -> Receipt:
         """Pay a client its part of a round's reward, once; whoever sends this, the client is paid."""
+
+        def written() -> Receipt | None:
+            if self.ask("Rounds", "isClaimable", update.plan, update.round, path.index)[0]:
+                return None
+            return self.written(
+                "Rewards", "RewardClaimed", update.plan, word(update.round), word(update.client)
+            )
+
         arguments = (
             update.plan, update.round, update.client, update.samples, update.digest, path.index, path.siblings,
         )  # fmt: skip
-        return self.act(
-            "Rewards", "claim", (update.plan, update.round, update.client), arguments, 0,
-            lambda: self.written("Rewards", "RewardClaimed", update.plan, word(update.round), word(update.client)),
-        )  # fmt: skip
+        return self.act("Rewards", "claim", (update.plan, update.round, update.client), arguments, 0, written)
 
     def abandon(self, plan: bytes, round: int) -> Receipt:
         """Anyone ends a plan whose coordinator let a round's deadline pass: stakes are free, rewards go back."""
@@ -199,6 +205,24 @@ class Deployment(Contracts):
     def root(self, plan: bytes, round: int) -> bytes:
         """The root a round was committed with; 32 zero bytes when it was not."""
         return bytes(self.ask("Rounds", "rootOf", plan, round)[0])
+
+    def aggregate_hash(self, plan: bytes, round: int) -> bytes:
+        """The hash of a round's aggregate, which votes are about; 32 zero bytes before it is recorded."""
+        return bytes(self.ask("Rounds", "aggregateHash", plan, round)[0])
+
+    def members(self, plan: bytes) -> tuple[Member, ...]:
+        """The allow-list as it was put on the chain, checked against the plan's root.
+
+        Raises: ChainError when it was not, or not by an ordinary transaction; ProofRejected when it is another list.
+        """
+        for event in self.find("Membership", "MembersPublished", plan):
+            payload = self.chain.payload(event.transaction)
+            _plan, rows = artifact("Membership").interface.decode_call("publishMembers", payload)
+            members = tuple(Member(checksum_address(a), identity, samples) for a, identity, samples in rows)
+            if members_tree(members).root != self.terms(plan).members_root:
+                raise ProofRejected("the members in the transaction are not those of the plan")
+            return members
+        raise ChainError("the plan's members were not put on the chain")
 
     def committed_count(self, plan: bytes, round: int) -> int:
         """How many leaves a committed round has. Raises: ChainError when it is not committed."""

@@ -79,6 +79,13 @@ class Interface:
             ) from error
         return keccak256(entry.signature)[:4] + bytes(encoded)
 
+    def decode_call(self, function: str, data: bytes) -> tuple[Any, ...]:
+        """The arguments in a function's calldata. Raises: DecodeError when it is another function's."""
+        entry = self._function(function)
+        if data[:4] != keccak256(entry.signature)[:4]:
+            raise DecodeError(f"the transaction does not call {function}")
+        return self._decode(entry.inputs, data[4:], function)
+
     def decode(self, function: str, data: bytes) -> tuple[Any, ...]:
         """A function's answer."""
         return self._decode(self._function(function).outputs, data, function)

@@ -166,6 +166,13 @@ class Chain:
         answer = self.rpc.request("eth_getTransactionReceipt", "0x" + transaction.hex())
         return None if answer is None else read_receipt(answer)
 
+    def payload(self, transaction: bytes) -> bytes:
+        """The calldata of a mined transaction. Raises: ChainError when the chain does not know it."""
+        answer = self.rpc.request("eth_getTransactionByHash", "0x" + transaction.hex())
+        if answer is None:
+            raise ChainError(f"the chain does not know the transaction 0x{transaction.hex()}")
+        return data(answer["input"])
+
     def logs(
         self, addresses: Sequence[str], first: int, last: int, topics: Sequence[bytes | None] = ()
     ) -> list[LogEntry]:

@@ -6,7 +6,7 @@ first byte leaves, so a restart finds them and sends the same bytes again, which
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -128,7 +128,7 @@ class Outbox:
     ) -> None:
         """Note what became of an intent."""
         query = "UPDATE intents SET state = ?, block = ?, block_hash = ? WHERE id = ?"
-        self._execute(lambda: self._db.execute(query, (state, block, block_hash, intent.id)))
+        self._execute(lambda: self._db.execute(query, (state, block, block_hash, intent.id)), durable=False)
 
     def discard(self, intent: Intent) -> None:
         """Forget an intent that no node ever accepted, or whose transaction failed without effect."""
@@ -137,7 +137,7 @@ class Outbox:
     def retire(self, intent: Intent) -> None:
         """Keep the record of a failed transaction and its nonce, but free its business key."""
         query = "UPDATE intents SET key = key || '#' || id, state = ? WHERE id = ?"
-        self._execute(lambda: self._db.execute(query, (FAILED, intent.id)))
+        self._execute(lambda: self._db.execute(query, (FAILED, intent.id)), durable=False)
 
     def close(self) -> None:
         with self._lock:
@@ -165,10 +165,13 @@ class Outbox:
         row = (identity, version.hash, version.raw, str(version.cap), str(version.priority))
         self._db.execute("INSERT INTO broadcasts VALUES (?, ?, ?, ?, ?)", row)
 
-    def _execute(self, action: object) -> None:
+    def _execute(self, action: Callable[[], object], durable: bool = True) -> None:
+        """Write; what the chain can tell again after a power cut need not wait for the disk."""
         with self._lock:
             try:
-                action()  # type: ignore[operator]
+                self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                action()
+                self._db.execute("PRAGMA synchronous=FULL")
             except (sqlite3.Error, OSError) as error:
                 self._explain(error)
 

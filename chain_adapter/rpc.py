@@ -145,14 +145,19 @@ class ProviderRpc:
 
     def request(self, method: str, *params: Any) -> Any:
         try:
-            answer = self._web3.manager._make_request(method, list(params))
+            return self._web3.manager.request_blocking(method, list(params))
         except OSError as error:
             raise ChainUnreachable(f"the node does not answer ({_reason(error)})") from error
-        except Exception as error:  # providers report a refusal with exceptions of their own
+        except Exception as error:  # web3.py and its providers report a refusal with exceptions of their own
+            answer = getattr(error, "rpc_response", None)
+            if isinstance(answer, dict) and answer.get("error"):
+                refusal = _rpc_error(method, answer["error"])
+                raise (
+                    refusal
+                    if refusal.data
+                    else RpcError(method, refusal.code, refusal.message, _revert_data(error))
+                ) from error
             raise RpcError(method, 0, str(error), _revert_data(error)) from error
-        if answer.get("error") is not None:
-            raise _rpc_error(method, answer["error"])
-        return answer.get("result")
 
     def provider(self) -> Any:
         return self._provider

@@ -161,6 +161,8 @@ class Sender:
                 if receipt is not None and self._confirmed(receipt):
                     return self._settle(intent, receipt)
                 if receipt is None:
+                    # another thread or process may have raised the fee: one of its versions may be the mined one
+                    intent = self._outbox.find(intent.key) or intent
                     if intent.state == MINED:  # it was mined, and the chain no longer has it
                         intent = replace(intent, state=PENDING)
                         self._rebroadcast(intent)
@@ -221,6 +223,8 @@ class Sender:
                 self._recovered = False  # whether the node took it is unknown: it stays, and is sent again
                 return intent
             except RpcError as error:
+                if self._is_known(version):
+                    return intent
                 # the node has read the transaction and refused it: its nonce and its key are free again
                 self._outbox.discard(intent)
                 self._nonce, self._suggestion = None, None
@@ -246,6 +250,12 @@ class Sender:
         except RpcError as error:
             if not _says(error, ALREADY_KNOWN):
                 raise
+
+    def _is_known(self, version: Broadcast) -> bool:
+        try:
+            return self._rpc.request("eth_getTransactionByHash", "0x" + version.hash.hex()) is not None
+        except RpcError:
+            return False
 
     def _rebroadcast(self, intent: Intent) -> None:
         with suppress(RpcError):  # mined meanwhile, overtaken or priced out: whoever waits for it finds out
@@ -332,7 +342,7 @@ class Sender:
         """Another transaction took the nonce, so none of our versions can be mined: sign under a new nonce."""
         with self._lock:
             current = self._outbox.find(intent.key)
-            if current is None or current.nonce != intent.nonce:
+            if current is None or current.nonce != intent.nonce or self._receipt(current) is not None:
                 return current or intent
             self._outbox.retire(intent)
             self._nonce = None

@@ -65,7 +65,7 @@ class Validators:
 
     def record(self, plan: bytes, round: int) -> bytes:
         """What a vote on a round is about: the hash of its aggregate; 32 zero bytes before it is recorded."""
-        return bytes(self.deployment.ask("Rounds", "aggregateHash", plan, round)[0])
+        return self.deployment.aggregate_hash(plan, round)
 
     def attest(self, vote: Vote) -> Receipt:
         """Vote, once a round."""

@@ -55,12 +55,21 @@ class Arithmetic(NamedTuple):
     leave: Callable[[Any], mpz]
 
 
-def _window(terms: int, bits: int) -> int:
-    """The bucket width for which `terms` exponents of `bits` bits cost the fewest multiplications."""
+def _windows(largest: int, width: int) -> int:
+    """How many signed digits of `width` bits write every number up to `largest`."""
+    count, reach = 1, 1 << (width - 1)
+    while reach < largest:
+        reach = (reach << width) + (1 << (width - 1))
+        count += 1
+    return count
+
+
+def _best_width(terms: int, largest: int) -> int:
+    """The bucket width for which `terms` exponents up to `largest` cost the fewest multiplications."""
 
     def cost(width: int) -> int:
-        windows = bits // width + 1  # one bit more, for the carry of the signed digits
-        return windows * (terms + 2 * (2 << (width - 1)) + 2 * width)
+        # a term enters a bucket or the running product, and every bucket below the highest is passed once
+        return _windows(largest, width) * (terms + (1 << width) + 2 * width)
 
     return min(range(1, 17), key=cost)
 
@@ -132,16 +141,16 @@ def multi_exponent(
         raise ParameterError(f"{len(bases)} bases but {len(exponents)} exponents")
     # a numpy integer would overflow in the digits below
     powers = [int(e) for e in exponents]
-    bits = max((abs(e).bit_length() for e in powers), default=0)
-    if bits == 0:
+    largest = max(map(abs, powers), default=0)
+    if largest == 0:
         return mpz(1) % modulus
     if len(bases) == 1:
         return _power(bases[0], powers[0], modulus)
     arithmetic = _plain(modulus) if root is None else _in_digits(root)
     multiply = arithmetic.multiply
     terms = [arithmetic.enter(base) for base in bases]
-    width = _window(len(bases), bits)
-    count = bits // width + 1
+    width = _best_width(len(bases), largest)
+    count = _windows(largest, width)
     digits = [_signed_digits(abs(e), width, count) for e in powers]
     sides: list[Any] = [None, None]  # numerator and denominator, while they are 1
     for window in range(count - 1, -1, -1):

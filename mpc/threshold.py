@@ -22,7 +22,9 @@ class Threshold:
 
     def __post_init__(self) -> None:
         if not 1 <= self.needed <= self.parties:
-            raise ParameterError(f"a threshold needs 1 <= needed <= parties, got {self.needed} of {self.parties}")
+            raise ParameterError(
+                f"a threshold needs 1 <= needed <= parties, got {self.needed} of {self.parties}"
+            )
 
     @property
     def privacy(self) -> int:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from build_contracts import COMPILER, PREFIX, ROOT, SETTINGS, node_modules, sources
+from build_contracts import COMPILER, IMPORT, PREFIX, ROOT, SETTINGS, node_modules, sources
 
 PROJECT = ROOT / "build" / "forge"
 TESTS = ROOT / "tests" / "contracts"
@@ -87,8 +87,10 @@ def place_of(name: str) -> str:
 def prepare(runs: int, depth: int, seed: str) -> None:
     """Write the project."""
     PROJECT.mkdir(parents=True, exist_ok=True)
-    wanted = {(place_of(name)): text for name, text in sources().items()}
-    wanted |= {f"test/{path.name}": path.read_text(encoding="utf-8") for path in TESTS.glob("*.sol")}
+    tests = {f"test/{path.name}": path.read_text(encoding="utf-8") for path in TESTS.glob("*.sol")}
+    imported = {name for text in tests.values() for name in IMPORT.findall(text) if name.startswith("@")}
+    needed = sources() | (sources(*imported) if imported else {})
+    wanted = {place_of(name): text for name, text in needed.items()} | tests
     for stale in {*PROJECT.glob("contracts/*.sol"), *PROJECT.glob("test/*.sol")}:
         if str(stale.relative_to(PROJECT)) not in wanted:
             stale.unlink()

@@ -76,9 +76,9 @@ class UpdateProofs:
     bound: int
 
     @classmethod
-    def make(cls) -> UpdateProofs:
+    def make(cls, *, lookup: bool = False) -> UpdateProofs:
         """Eight entries of eight bits; the bound is on the norm itself."""
-        statement = NormBound(dim=8, bits=8, lookup=False)
+        statement = NormBound(dim=8, bits=8, lookup=lookup)
         return cls(statement, statement.setup(_stream("update"), unsafe_single_party=True), 100)
 
     @property

@@ -45,6 +45,10 @@ class Bench:
             self.table[label] = int(receipt["gasUsed"], 16)
         return receipt
 
+    def domain(self) -> Domain:
+        """Where the clients' signatures count."""
+        return Domain(int(self.node.request("eth_chainId"), 16), self.addresses["Rounds"])
+
     def ask(self, contract: str, function: str, *arguments: Any) -> Any:
         """What a view answers."""
         interface = artifact(contract).interface
@@ -163,38 +167,39 @@ def _proofs(bench: Bench) -> None:
             bench.send(label, STRANGER, "Groth16Verifier", "verifyCommitted", *arguments)
 
 
+def _staked(bench: Bench, plan: bytes, clients: Sequence[Client], **terms: Any) -> None:
+    _register(
+        bench, plan, clients, member_stake=10**18, coordinator_stake=10**18, challenge_seconds=1000,
+        unbonding_seconds=2000, challenger_share=5000, bond=10**17, **terms,
+    )  # fmt: skip
+
+
+def _bad_proof(
+    bench: Bench, clients: Sequence[Client], made: UpdateProofs, what: str, seal: str = ""
+) -> None:
+    """The proof of client 1 in the leaf of client 0."""
+    plan = keccak256(b"bad proof " + what.encode())
+    key = _deploy_key(bench, made.key, f"deploy / key of a bounded update, {what}")
+    _staked(bench, plan, clients, key_hash=made.key.key_hash, l2_bound=made.bound, max_weight=1)
+    _join(bench, plan, clients, clients[0])
+    commitment, proof = made.prove(plan, 0, clients[1].address)
+    cheat = replace(_update(plan, 0, clients[0]), digest=update_digest(commitment, proof))
+    updates = [cheat, *(_update(plan, 0, c) for c in clients[1:])]
+    path = _commit(bench, plan, 0, [update_leaf(u) for u in updates]).path(0)
+    signature = sign_update(clients[0].signer, bench.domain(), cheat)
+    evidence = (_leaf(cheat), path.index, path.siblings, signature, commitment, proof, 0, key)
+    _challenge(bench, "challengeProof", evidence, f"Disputes.challengeProof / {what}", seal=seal)
+
+
 def _disputes(bench: Bench, clients: Sequence[Client]) -> None:
     """A challenged proof, two signatures, a client twice, a questioned leaf."""
-    made = UpdateProofs.make()
-    key = _deploy_key(bench, made.key, "deploy / key of a bounded update")
+    _bad_proof(bench, clients, UpdateProofs.make(), "by bits", seal="Disputes.sealEvidence")
+    _bad_proof(bench, clients, UpdateProofs.make(lookup=True), "by lookup")
     plans = [keccak256(b"dispute %d" % i) for i in range(4)]
+    domain = bench.domain()
     for plan in plans:
-        _register(
-            bench, plan, clients, key_hash=made.key.key_hash, l2_bound=made.bound, max_weight=1,
-            member_stake=10**18, coordinator_stake=10**18, challenge_seconds=1000, unbonding_seconds=2000,
-            challenger_share=5000, bond=10**17,
-        )  # fmt: skip
-    for client in clients:
-        bench.node.fund(client.address)
-        _join(bench, plans[0], clients, client)
-
-    # The proof of client 1 in the leaf of client 0.
-    domain = Domain(int(bench.node.request("eth_chainId"), 16), bench.addresses["Rounds"])
-    commitment, proof = made.prove(plans[0], 0, clients[1].address)
-    cheat = replace(_update(plans[0], 0, clients[0]), digest=update_digest(commitment, proof))
-    updates = [cheat, *(_update(plans[0], 0, c) for c in clients[1:])]
-    tree = _commit(bench, plans[0], 0, [update_leaf(u) for u in updates])
-    path = tree.path(0)
-    evidence = (
-        _leaf(cheat), path.index, path.siblings, sign_update(clients[0].signer, domain, cheat), commitment, proof, 0, key,
-    )  # fmt: skip
-    _challenge(
-        bench,
-        "challengeProof",
-        evidence,
-        "Disputes.challengeProof / one commitment",
-        seal="Disputes.sealEvidence",
-    )
+        _staked(bench, plan, clients)
+    _join(bench, plans[1], clients, clients[0])
 
     one, two = (replace(_update(plans[1], 0, clients[0]), digest=keccak256(b"%d" % i)) for i in range(2))
     signatures = [sign_update(clients[0].signer, domain, u) for u in (one, two)]

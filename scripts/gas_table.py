@@ -1,7 +1,7 @@
 """What every entry point of the contracts costs, from receipts of a real node (anvil, hard fork Prague).
 
     python scripts/gas_table.py              # measure and print
-    python scripts/gas_table.py --write      # measure and replace the snapshot
+    python scripts/gas_table.py --write      # measure and replace the snapshot, and the table in docs/explain
     python scripts/gas_table.py --check      # measure; exit 1 when something costs 2 % more than the snapshot,
                                              # more than its goal, or is not in the snapshot
     python scripts/gas_table.py --markdown   # print the snapshot as a table for the documentation
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from gas_scenarios import measure  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAPSHOT = ROOT / "chain_adapter" / "contracts" / "gas.json"
+PAGE = ROOT / "docs" / "explain" / "ledger.md"
+TABLE = re.compile(r"^\| what \| gas \| goal \|\n(?:\|.*\n)+", re.MULTILINE)
 TOLERANCE = 0.02
 # The most an entry may cost, whatever the snapshot says.
 GOALS = {
@@ -60,6 +63,12 @@ def markdown(table: dict[str, int]) -> str:
     return "\n".join(["| what | gas | goal |", "|---|---:|---:|", *rows])
 
 
+def page_is_stale(page: str, snapshot: dict[str, int]) -> bool:
+    """Whether the documentation shows another table than the snapshot's."""
+    found = TABLE.search(page)
+    return found is None or found.group() != markdown(snapshot) + "\n"
+
+
 def _goal(name: str) -> str:
     return f"{GOALS[name]:,}" if name in GOALS else ""
 
@@ -78,6 +87,8 @@ def main(arguments: list[str] | None = None) -> int:
         measured = measure(node)
     if options.write:
         SNAPSHOT.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+        page = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(TABLE.sub(lambda _: markdown(measured) + "\n", page), encoding="utf-8")
     if options.check:
         complaints = compare(measured, json.loads(SNAPSHOT.read_text(encoding="utf-8")))
         print("\n".join(complaints), file=sys.stderr)

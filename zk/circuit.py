@@ -12,6 +12,7 @@ Every operation works on a vector of combinations at once. A hint is a function 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -92,7 +93,10 @@ class Program:
         if len(given) != step.stop - step.start:
             raise WitnessError(f"{step.name} has {step.stop - step.start} values, got {len(given)}")
         array = np.empty(len(given), dtype=object)
-        array[:] = [int(v) for v in given]
+        try:
+            array[:] = [index(v) for v in given]
+        except TypeError as error:
+            raise WitnessError(f"{step.name} holds a value that is not an integer") from error
         values[step.start : step.stop] = array % R
 
 

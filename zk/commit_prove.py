@@ -66,6 +66,10 @@ class CommitmentKey:
     eta: G1
     sigma_g2: G2
 
+    def __post_init__(self) -> None:
+        # digests and prepared forms are remembered
+        self.bases.setflags(write=False)
+
 
 @dataclass(frozen=True, eq=False)
 class VerifierKey:
@@ -95,6 +99,17 @@ class VerifierKey:
         ):
             raise DecodeError(f"{self.challenges} challenges do not fit this key")
         self._check_second_phase()
+
+    def check_circuit(self, r1cs: R1CS, challenges: int) -> None:
+        """Check that the key says it is for this circuit, and has its shape.
+
+        Raises: DecodeError otherwise.
+        """
+        shape = [(g.name, len(g.bases)) for g in self.groups]
+        wanted = [(g.name, g.stop - g.start) for g in r1cs.groups]
+        sizes = (len(self.base.ic) - 1, self.challenges)
+        if self.circuit != r1cs.digest or shape != wanted or sizes != (r1cs.n_public, challenges):
+            raise DecodeError("this key is for another circuit")
 
     def _check_second_phase(self) -> None:
         """A sigma of one, or one for two groups, makes Pi follow from the commitments, whatever they hold; an eta of

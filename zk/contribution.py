@@ -24,7 +24,7 @@ from zk.sigma import BN254_G1, LinearProof, LinearStatement
 __all__ = ["Beacon", "Contribution", "Shown", "check_name", "contribution_statement"]
 
 MAX_NAME = 80
-MAX_ROUNDS_LOG2 = 30
+MAX_ROUNDS_LOG2 = 24
 
 
 def check_name(name: object) -> str:
@@ -121,7 +121,7 @@ class Shown:
 class Beacon:
     """A public value nobody could foresee, hashed 2^rounds_log2 times so that nobody could grind it.
 
-    Raises: DecodeError for a value of no bytes or over 64, or rounds beyond 2^30.
+    Raises: DecodeError for a value of no bytes or over 64, or rounds beyond 2^24.
     """
 
     value: bytes

@@ -96,8 +96,12 @@ def save(path: Path, keys: Keys) -> None:
             os.link(name, path)
         except FileExistsError:
             return
+        except OSError:
+            # a file system without hard links: here a race could leave the later file, never half a file
+            if not path.exists():
+                os.replace(name, path)
     finally:
-        os.unlink(name)
+        Path(name).unlink(missing_ok=True)
 
 
 def _encode(keys: Keys) -> bytes:

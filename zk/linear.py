@@ -5,6 +5,7 @@ Coefficients are machine integers while they fit and Python integers otherwise; 
 """
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,15 +23,23 @@ _SMALL = 1 << 31
 
 
 def _coefficients(values: Scalars, n: int) -> Integers:
+    """Machine integers below 2**31 in magnitude, or else Python integers: numpy would wrap where 64 bits end."""
     array: Integers = np.asarray(values)
-    if array.dtype == object or array.dtype.kind not in "iu":
+    machine = array.dtype.kind in "iu" and bool((array < _SMALL).all() and (array > -_SMALL).all())
+    if not machine:
         array = np.array(values, dtype=object)
-        if array.size and max(map(abs, array.ravel())) < _SMALL:
-            array = array.astype(np.int64)
-    else:
-        array = array.astype(np.int64)
-    spread: Integers = np.broadcast_to(array, (n,))
+        exact = [_integer(v) for v in array.ravel()]
+        machine = all(-_SMALL < v < _SMALL for v in exact)
+        array.ravel()[:] = exact
+    spread: Integers = np.broadcast_to(array.astype(np.int64) if machine else array, (n,))
     return spread
+
+
+def _integer(value: object) -> int:
+    try:
+        return index(value)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ParameterError(f"a coefficient must be an integer, got {value!r}") from error
 
 
 def _product(a: Integers, b: Integers) -> Integers:

@@ -7,7 +7,7 @@ Source: Zcash protocol specification, section 5.4.1.7 (the construction); circom
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from hashlib import sha256
 
 from gmpy2 import invert, mpz
@@ -20,10 +20,12 @@ __all__ = ["circom_pedersen", "zokrates_pedersen", "zokrates_pedersen_scalars"]
 
 CIRCOM_WINDOW = 4
 CIRCOM_WINDOWS_PER_BASE = 50
+# as many as circomlib's circuit has; beyond them implementations disagree about y coordinates above the modulus
+CIRCOM_BASES = 10
 ZOKRATES_WINDOWS_PER_BASE = 62
 
 
-@cache
+@lru_cache(maxsize=CIRCOM_BASES)
 def _circom_base(index: int) -> FixedBase:
     for attempt in range(1 << 16):
         name = f"PedersenGenerator_{index:032d}_{attempt:032d}"
@@ -39,15 +41,19 @@ def _circom_base(index: int) -> FixedBase:
 def circom_pedersen(data: bytes) -> Point:
     """The point circomlibjs's `pedersenHash.hash(data)` packs.
 
-    Raises: ParameterError for empty data.
+    Raises: ParameterError for empty data, or more than the 250 bytes circomlib's circuit has bases for.
 
     >>> circom_pedersen(b"Hello").to_circom().hex()[:16]
     '0e90d7d613ab8b5e'
     """
     if not data:
         raise ParameterError("the Pedersen hash of nothing is not defined")
-    bits = [byte >> i & 1 for byte in data for i in range(8)]
     per_base = CIRCOM_WINDOW * CIRCOM_WINDOWS_PER_BASE
+    if 8 * len(data) > CIRCOM_BASES * per_base:
+        raise ParameterError(
+            f"circomlib's Pedersen hash takes {CIRCOM_BASES * per_base // 8} bytes, got {len(data)}"
+        )
+    bits = [byte >> i & 1 for byte in data for i in range(8)]
     total = IDENTITY
     for index, start in enumerate(range(0, len(bits), per_base)):
         scalar = 0
@@ -59,7 +65,7 @@ def circom_pedersen(data: bytes) -> Point:
     return total
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _zokrates_base(name: str, index: int) -> Point:
     """The digest read as y, counted up until a point exists; of its two x the larger; then the cofactor cleared."""
     label = b"%-28s%04X" % (name.encode("ascii"), index)

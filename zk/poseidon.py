@@ -62,18 +62,19 @@ def _grain_bits(width: int, partial_rounds: int) -> Iterator[int]:
     seed = seed << 30 | (1 << 30) - 1
     # bit 0 of `state` is the oldest of the 80; the taps allow 16 new bits at a time
     state = int(f"{seed:080b}"[::-1], 2)
-    produced, pending, select = 0, 0, None
+    produced, select = 0, None
     while True:
         new = state
         for tap in (13, 23, 38, 51, 62):
             new ^= state >> tap
         new &= 0xFFFF
         state = state >> 16 | new << 64
-        for pending in range(16):
+        for place in range(16):
+            bit = new >> place & 1
             produced += 1
             if produced <= 160:
                 continue
-            bit = new >> pending & 1
+            # pairs: the first bit says whether the second is kept
             if select is None:
                 select = bit
             else:

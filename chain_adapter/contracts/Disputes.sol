@@ -91,6 +91,7 @@ contract Disputes is ReentrancyGuardTransient {
     error NotQuestioned();
     error NotListed();
     error BondNotEnough();
+    error NoQuestions();
 
     uint8 public constant BAD_PROOF = 1;
     uint8 public constant TWO_SIGNATURES = 2;
@@ -240,9 +241,12 @@ contract Disputes is ReentrancyGuardTransient {
         Payment.send(address(0), msg.sender, bond);
     }
 
-    /// @notice Ask the coordinator to show that a leaf of its root was signed by a member. Half the challenge time to ask, half to answer.
+    /// @notice Ask the coordinator to show that a leaf of its root was signed by a member. Half the challenge time to ask, half to answer;
+    /// plans without challenge time or bond take no questions.
     function question(Leaf calldata leaf, uint256 index, bytes32[] calldata path) external payable {
         Terms memory t = REGISTRY.terms(leaf.plan);
+        // Without time to answer every question would convict, and without a bond answering would cost more than asking.
+        if (t.bond == 0 || t.challengeSeconds == 0) revert NoQuestions();
         if (msg.value != t.bond) revert WrongBond(msg.value, t.bond);
         _requireInRoot(leaf, index, path);
         (,, uint32 claimableAt,) = ROUNDS.stateOf(leaf.plan, leaf.round);

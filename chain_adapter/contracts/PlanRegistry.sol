@@ -146,6 +146,8 @@ contract PlanRegistry is ReentrancyGuardTransient {
         if (t.rounds == 0) revert BadTerms("rounds");
         if (t.roundSeconds == 0 || t.roundSeconds < t.collectSeconds) revert BadTerms("roundSeconds");
         if (t.minClients == 0) revert BadTerms("minClients");
+        // Moments of the future are kept in 32 bits; longer delays would wrap around and be over at once.
+        if (t.challengeSeconds > 365 days) revert BadTerms("challengeSeconds");
         if (t.challengerShare > 10_000) revert BadTerms("challengerShare");
         if ((t.membersRoot == 0) != (t.memberCount == 0)) revert BadTerms("memberCount");
         // An open plan without stakes would let anybody appear as any number of members.

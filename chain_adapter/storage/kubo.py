@@ -8,14 +8,16 @@ Source: Kubo RPC API v0 (add, block/get, block/stat, pin/add, pin/rm, version).
 
 import http.client
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from io import BytesIO
 from ipaddress import ip_address
-from typing import Any
+from itertools import chain
+from typing import Any, BinaryIO
 from urllib.parse import urlencode, urlsplit
 
 from chain_adapter.errors import BlockCorrupt, BlockMissing, ChainError, ChainUnreachable, StorageFull
 from chain_adapter.storage.cid import Cid
-from chain_adapter.storage.unixfs import build, profile_named, read
+from chain_adapter.storage.unixfs import build_stream, profile_named, read
 from mpc.errors import DecodeError, ParameterError
 from mpc.json_text import read_json
 
@@ -54,21 +56,40 @@ class KuboStore:
 
     def put(self, data: bytes, *, pin: bool = True) -> str:
         """Add a file and return its CID. Raises: BlockCorrupt when the node names another CID; ChainUnreachable."""
-        expected = ""
-        for cid, _block in build(data, self.profile.name):
+        return self.put_file(BytesIO(data), pin=pin)
+
+    def put_file(self, file: BinaryIO, *, pin: bool = True) -> str:
+        """As `put`, a chunk at a time, from a file that is read twice: for its CID, then for the node."""
+        start = file.tell()
+        expected, size = "", 0
+        for cid, _block in build_stream(self._chunks(file), self.profile):
             expected = str(cid)
+        size = file.tell() - start
+        file.seek(start)
         boundary = secrets.token_hex(16)
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\n\r\n'
-        body = head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\n\r\n'.encode()
+        )
+        tail = f"\r\n--{boundary}--\r\n".encode()
         question = {
             "cid-version": "1", "raw-leaves": "true", "chunker": f"size-{self.profile.chunk}",
             "max-file-links": str(self.profile.width), "pin": str(pin).lower(), "quieter": "true",
         }  # fmt: skip
-        answer = self._ask("add", question, body, f"multipart/form-data; boundary={boundary}")
+        headers = {
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "Content-Length": str(len(head) + size + len(tail)),
+        }
+        answer = self._ask("add", question, chain([head], self._chunks(file), [tail]), headers)
         found = str(_json(answer.splitlines()[-1] if answer else b"").get("Hash"))
         if found != expected:
             raise BlockCorrupt(expected, found)
         return expected
+
+    def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
+        first = True
+        while (chunk := file.read(self.profile.chunk)) or first:
+            first = False
+            yield chunk
 
     def get(self, cid: str) -> bytes:
         """The file under a CID. Raises: DecodeError, BlockMissing, BlockCorrupt, ChainUnreachable."""
@@ -109,10 +130,10 @@ class KuboStore:
         return str(_json(self._ask("version", {})).get("Version"))
 
     def _ask(
-        self, command: str, question: dict[str, str], body: bytes = b"", kind: str = "", *,
-        bound: int = LARGEST_ANSWER, missing: str = "",
+        self, command: str, question: dict[str, str], body: bytes | Iterable[bytes] = b"",
+        headers: dict[str, str] | None = None, *, bound: int = LARGEST_ANSWER, missing: str = "",
     ) -> bytes:  # fmt: skip
-        headers = {"Content-Type": kind} if kind else {}
+        headers = dict(headers or {})
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"
         secure = self._parts.scheme == "https"

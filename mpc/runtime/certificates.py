@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mpc.errors import DecodeError, ParameterError
+from mpc.prg import Stream
 
 __all__ = ["Identity", "fingerprint", "load_certificate", "tls_context"]
 
@@ -32,8 +33,8 @@ class Identity:
     key: bytes = field(repr=False)
 
     @classmethod
-    def generate(cls, name: str, days: int = 825) -> "Identity":
-        """A fresh identity; the key comes from the operating system through OpenSSL.
+    def generate(cls, name: str, days: int = 825, randomness: Stream | None = None) -> "Identity":
+        """A fresh identity; without `randomness` the key comes from the operating system.
 
         Raises: ParameterError for a name X.509 does not hold or a lifetime below a day.
         """
@@ -41,7 +42,8 @@ class Identity:
             raise ParameterError(
                 "a certificate needs a name of 1 to 64 characters and a lifetime of days >= 1"
             )
-        key = Ed25519PrivateKey.generate()
+        stream = Stream.from_os(b"tls identity") if randomness is None else randomness
+        key = Ed25519PrivateKey.from_private_bytes(stream.bytes(32))
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         now = datetime.datetime.now(datetime.UTC)
         usage = x509.KeyUsage(

@@ -61,19 +61,22 @@ def disconnected(others: int, survivors: int, degree: int) -> float:
     if survivors <= 1 or degree >= others:
         return float("inf")
     best = float("inf")
-    total = comb(others, degree)
+    whole = _log2(comb(others, degree))
+    # binomials of neighbouring sizes differ by a small factor, so each follows from the last, exactly
+    inner = comb(
+        others - survivors + 1, degree
+    )  # a draw of one in the set that stays in it, or leaves the survivors
+    outer = comb(others - 1, degree)  # a draw of one in the rest that avoids the set
+    sets = survivors
     for size in range(1, survivors // 2 + 1):
-        rest = survivors - size
-        leaves = comb(others - rest, degree), total
-        enters = comb(others - size, degree), total
-        if leaves[0] == 0 or enters[0] == 0:
-            continue
-        bits = (
-            size * (_log2(leaves[1]) - _log2(leaves[0]))
-            + rest * (_log2(enters[1]) - _log2(enters[0]))
-            - _log2(comb(survivors, size))
-        )
-        best = _add_bits(best, bits)
+        if inner and outer:
+            rest = survivors - size
+            bits = size * (whole - _log2(inner)) + rest * (whole - _log2(outer)) - _log2(sets)
+            best = _add_bits(best, bits)
+        top = others - survivors + size + 1
+        inner = inner * top // (top - degree) if inner else comb(top, degree)
+        outer = outer * (others - size - degree) // (others - size)
+        sets = sets * (survivors - size) // (size + 1)
     return max(best, 0.0)
 
 
@@ -85,13 +88,14 @@ def small_component(others: int, honest: int, degree: int, inside: int, bits: fl
     neighbours survive.
     """
     failed = float("inf")
+    sets = comb(honest, inside + 1)
     for size in range(inside + 1, honest + 1):
         tail = hypergeometric_tail(others, size - 1, degree, inside)
         if tail[0]:
-            one = size * (_log2(tail[1]) - _log2(tail[0])) - _log2(comb(honest, size))
-            failed = _add_bits(failed, one)
+            failed = _add_bits(failed, size * (_log2(tail[1]) - _log2(tail[0])) - _log2(sets))
         if failed < bits:
             return size
+        sets = sets * (honest - size) // (size + 1)
     return honest
 
 

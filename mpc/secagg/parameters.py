@@ -179,7 +179,6 @@ def _sparse(n: int, bad: int, gone: int, security_bits: int, correctness_bits: i
     if n <= SMALL:
         return None
     others, honest = n - 1, n - bad
-    low, high = 2, others - 1
 
     def works(degree: int) -> int:
         # security is split evenly between the two ways to fail
@@ -189,21 +188,28 @@ def _sparse(n: int, bad: int, gone: int, security_bits: int, correctness_bits: i
             or bits_of(hypergeometric_tail(others, gone, degree, degree - t + 1), n) < correctness_bits
         ):
             return 0
-        return t if disconnected(others, max(honest - gone, 2), degree) >= security_bits + 1 else 0
+        return t
 
-    # feasibility wobbles by parity, so the binary search is finished by a short scan
+    # both ends of a draw share a mask: beyond half the clients the complete graph is as cheap
+    most = (others - 1) // 2
+    high = 8
+    while high < most and not (works(high) or works(high + 1)):
+        high *= 2
+    low, high = 2, min(high, most)
+    # feasibility wobbles by parity, so the binary search is finished by a scan
     while low < high:
         middle = (low + high) // 2
         if works(middle) or works(middle + 1):
             high = middle
         else:
             low = middle + 1
-    for degree in range(low, min(low + 3, others)):
+    for degree in range(low, most + 1):
         t = works(degree)
-        # both ends of a draw share a mask: beyond half the clients the complete graph is as cheap
-        if t and 2 * degree < others:
+        if t and disconnected(others, max(honest - gone, 2), degree) >= security_bits + 1:
             hidden = small_component(others, honest, degree, 2 * t - degree, security_bits)
             return degree, t, bad, _explain_sparse(n, bad, gone, degree, t, hidden, correctness_bits)
+        if degree > low + 2 and not t:
+            return None
     return None
 
 

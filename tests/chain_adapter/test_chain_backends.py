@@ -7,11 +7,14 @@ import pytest
 from chain_ledgers import Backend
 from chain_support import CLIENTS, COORDINATOR, LEAVES, MEMBERS, PLAN, TREE, UPDATES, run_round
 from eth_account import Account
+from eth_tester.exceptions import TransactionFailed
+from web3.exceptions import ContractLogicError, TransactionNotFound
+from web3.middleware import SignAndSendRawMiddlewareBuilder
 
 from chain_adapter import Chain, MerkleTree, TransactionReverted, Update, cid_of, update_leaf
 from chain_adapter.deployment import Deployment
 from chain_adapter.eip712 import sign_update, verify_update
-from chain_adapter.errors import NotEnoughCoins, RpcError
+from chain_adapter.errors import ChainError, NotEnoughCoins, RpcError
 from chain_adapter.events import Event
 from chain_adapter.interface import artifact
 from chain_adapter.receipts import integer
@@ -45,6 +48,13 @@ def test_a_round_pays_and_tells_the_same_on_every_ledger(deployment: Deployment,
     there = reference.deploy(COORDINATOR)
     run_round(there)
     assert [told(e) for e in deployment.events()] == [told(e) for e in there.events()]
+
+
+def test_the_chain_alone_names_the_members(deployment: Deployment, backend: Backend) -> None:
+    run_round(deployment)
+    assert backend.open().attach(deployment.manifest()).members(PLAN) == tuple(MEMBERS)
+    with pytest.raises(ChainError, match="not put on the chain"):
+        deployment.members(bytes(32))
 
 
 def test_asked_twice_sent_once_with_and_without_an_outbox(deployment: Deployment, backend: Backend) -> None:
@@ -125,7 +135,7 @@ def test_a_censored_client_commits_itself_and_a_silent_coordinator_loses_the_pla
 
 
 def test_a_plan_of_many_clients_claims_across_bitmap_words(deployment: Deployment) -> None:
-    updates = [Update(PLAN, 0, f"0x{i + 1:040x}", 1, i.to_bytes(32, "big")) for i in range(300)]
+    updates = [Update(PLAN, 0, f"0x{i + 10**20:040x}", 1, i.to_bytes(32, "big")) for i in range(300)]
     tree = MerkleTree([update_leaf(u) for u in updates])
     deployment.register_plan(
         PLAN, plan_cid=cid_of(b"plan"), key_hash=bytes(32), members=MEMBERS, rounds=1, min_clients=2,
@@ -239,6 +249,27 @@ def test_web3_py_deploys_calls_and_reads_logs_itself(backend: Backend) -> None:
     assert suite.functions.deployer().call() == COORDINATOR.address
     assert w3.eth.get_transaction(receipt["transactionHash"])["from"] == COORDINATOR.address
     assert w3.eth.get_logs({"address": suite.address, "fromBlock": 0}) == []
+
+
+def test_web3_py_signs_sends_and_reads_events_with_its_own_middleware(
+    deployment: Deployment, backend: Backend
+) -> None:
+    account = Account.from_key(bytes([0x44]) * 32)
+    backend.fund(account.address, ETHER)
+    w3 = deployment.chain.w3
+    w3.middleware_onion.inject(SignAndSendRawMiddlewareBuilder.build(account), layer=0)
+    box = w3.eth.contract(deployment.addresses["Mailbox"], abi=_abi("Mailbox"))
+    digest = box.functions.publishKey(bytes([5]) * 32).transact({"from": account.address})
+    receipt = w3.eth.wait_for_transaction_receipt(digest)
+    (published,) = box.events.KeyPublished.get_logs(from_block=receipt["blockNumber"])
+    assert (published["args"]["account"], published["args"]["key"]) == (account.address, bytes([5]) * 32)
+    assert box.functions.keyOf(account.address).call() == bytes([5]) * 32
+    assert w3.eth.get_transaction_count(account.address) == 1
+    assert receipt["transactionHash"] in w3.eth.get_block(receipt["blockNumber"])["transactions"]
+    with pytest.raises(TransactionNotFound):
+        w3.eth.get_transaction_receipt(bytes(32))
+    with pytest.raises((ContractLogicError, TransactionFailed)):
+        box.functions.publishKey(bytes(32)).transact({"from": account.address})
 
 
 def _abi(name: str) -> Any:

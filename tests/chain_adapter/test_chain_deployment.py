@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from chain_support import CLIENTS, COORDINATOR, LEAVES, MEMBERS, PLAN, UPDATES, run_round
 
-from chain_adapter import Chain, TransactionReverted, cid_of
+from chain_adapter import Chain, MerkleTree, TransactionReverted, Update, cid_of, update_leaf
 from chain_adapter.eip712 import sign_update, update_hash, verify_update
 from chain_adapter.errors import NotDeployed, WrongChain
 from chain_adapter.events import (
@@ -14,7 +14,9 @@ from chain_adapter.events import (
     PlanRegistered,
     RewardClaimed,
     RoundCommitted,
+    SelfCommitted,
 )
+from chain_adapter.merkle import update_digest, verify_path
 from mpc.errors import ParameterError, ProofRejected
 
 
@@ -89,6 +91,27 @@ def test_a_signature_for_one_deployment_is_worthless_in_another(chain: Chain) ->
     verify_update(here.domain, UPDATES[0], signature)
     with pytest.raises(ProofRejected):
         verify_update(there.domain, UPDATES[0], signature)
+
+
+def test_a_client_sees_that_a_root_leaves_it_out_or_names_another_update(chain: Chain) -> None:
+    """A wrong root is public: the client holds its own update against it, and can put it on the chain itself before."""
+    deployment = chain.deploy(COORDINATOR)
+    forged = Update(PLAN, 0, UPDATES[0].client, UPDATES[0].samples, update_digest(b"another", b"proof"))
+    wrong = MerkleTree([update_leaf(u) for u in (forged, *UPDATES[1:4])])
+    deployment.register_plan(
+        PLAN, plan_cid=cid_of(b"plan"), key_hash=bytes(32), members=MEMBERS, rounds=1, min_clients=2
+    )
+    deployment.acting_as(CLIENTS[4]).commit_self(UPDATES[4], cid_of(b"update"))
+    deployment.commit_round(PLAN, 0, wrong.root, LEAVES, 4)
+    root = deployment.root(PLAN, 0)
+    verify_path(root, update_leaf(UPDATES[1]), wrong.path(1))
+    for victim, position in ((0, 0), (4, 3)):
+        with pytest.raises(ProofRejected):
+            verify_path(root, update_leaf(UPDATES[victim]), wrong.path(position))
+    (shown,) = (e for e in deployment.events() if isinstance(e, SelfCommitted))
+    assert (shown.client, shown.digest) == (UPDATES[4].client, UPDATES[4].digest)
+    with pytest.raises(TransactionReverted, match="WrongPhase|AlreadyCommitted"):
+        deployment.acting_as(CLIENTS[3]).commit_self(UPDATES[3], cid_of(b"too late"))
 
 
 def test_attach_checks_chain_code_and_suite(chain: Chain) -> None:

@@ -22,6 +22,7 @@ from chain_adapter.errors import ChainError, NotMined
 from chain_adapter.events import AggregateRecorded, RewardClaimed, Rollback, RoundCommitted
 from chain_adapter.feed import Cursor
 from chain_adapter.rpc import HttpRpc
+from mpc.errors import ParameterError
 
 Lie = Callable[[str, list[Any], Any], Any]
 
@@ -124,6 +125,17 @@ def test_logs_of_other_blocks_or_contracts_are_refused(node: Node) -> None:
         node.lie = lie
         with pytest.raises(ChainError, match="nobody asked for"):
             list(deployment.events())
+
+
+def test_a_public_chain_gives_no_coins_by_decree(node: Node) -> None:
+    def lie(method: str, _params: list[Any], answer: Any) -> Any:
+        if method == "anvil_setBalance":
+            raise Fault(-32601, "the method anvil_setBalance does not exist")
+        return answer
+
+    node.lie = lie
+    with pytest.raises(ParameterError, match="no coins by decree"):
+        Chain.connect(node.url).fund(UPDATES[0].client, 1)
 
 
 def test_another_chain_id_is_refused(node: Node) -> None:

@@ -136,6 +136,25 @@ def test_a_transaction_whose_block_goes_away_before_it_is_confirmed_is_sent_agai
     assert receipt.success and balance(anvil) == nonce(anvil) == 1
 
 
+def test_a_waiting_thread_counts_the_offers_of_another_as_its_own(
+    anvil_factory: Callable[..., Anvil],
+) -> None:
+    """One thread's raised offer is mined; the other, which knows the first offer only, must not send once more."""
+    anvil = anvil_factory("--no-mining")
+    hasty, patient = (sender_on(anvil, fees=FeePolicy(bump_after=s)) for s in (0.1, 100.0))
+    patient._outbox = hasty._outbox
+    intent = hasty.submit("wei", TARGET, b"", 1)
+    with ThreadPoolExecutor(2) as threads:
+        waiting = [threads.submit(sender.wait, intent, 20) for sender in (hasty, patient)]
+        while len(hasty.find("wei").broadcasts) < 3:
+            assert not any(w.done() for w in waiting)
+        anvil.rpc.request("evm_mine")
+        receipts = [w.result() for w in waiting]
+    assert receipts[0] == receipts[1] and receipts[0].transaction != intent.broadcasts[0].hash
+    anvil.rpc.request("evm_mine")
+    assert balance(anvil) == nonce(anvil) == 1
+
+
 def test_a_price_above_the_cap_is_refused_before_anything_is_signed(anvil: Anvil) -> None:
     sender = sender_on(anvil, fees=FeePolicy(largest_cap=10**9, largest_priority=10**8))
     anvil.rpc.request("anvil_setNextBlockBaseFeePerGas", hex(10**10))

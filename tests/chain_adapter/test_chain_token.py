@@ -99,7 +99,7 @@ def deployment() -> Deployment:
 
 
 def register(deployment: Deployment, token: Token) -> None:
-    deployment.approve(token.address, "PlanRegistry", 1000 + STAKE)
+    deployment.approve(PLAN, token.address, "PlanRegistry", 1000 + STAKE)
     deployment.register_plan(
         PLAN, plan_cid=LEAVES, key_hash=bytes(32), members=MEMBERS, rounds=1, min_clients=2, reward_per_round=1000,
         token=token.address, member_stake=STAKE, coordinator_stake=STAKE, round_seconds=600, unbonding_seconds=600,
@@ -111,7 +111,7 @@ def test_rewards_and_stakes_in_a_token(deployment: Deployment, compiled: dict[st
     register(deployment, token)
     client = deployment.acting_as(CLIENTS[0])
     token.give(CLIENTS[0].address, STAKE)
-    client.approve(token.address, "Membership", STAKE)
+    client.approve(PLAN, token.address, "Membership", STAKE)
     Staking(client).join_listed(PLAN, MEMBERS[0], members_tree(MEMBERS), 0)
     assert token.balance(CLIENTS[0].address) == 0
     deployment.commit_round(PLAN, 0, TREE.root, LEAVES, 5)

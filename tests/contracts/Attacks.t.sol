@@ -107,6 +107,33 @@ contract AttacksTest is Updates {
         disputes.question(leafOf(PLAN, 0, 0, digestOf(0, 0)), 0, path);
     }
 
+    function test_questionsThatCouldNotBeAnsweredAreRefused() public {
+        // With no time to answer, or for nothing, anybody could end any plan.
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes32 plan = keccak256(abi.encode("unquestioned", i));
+            Terms memory t = defaultTerms();
+            if (i == 0) t.challengeSeconds = 0;
+            else t.bond = 0;
+            register(plan, t);
+            vm.warp(committableAt(0));
+            commit(plan, 0, leavesOf(plan, 0));
+            bytes32[] memory path = pathOf(leavesOf(plan, 0), 0);
+            vm.prank(challenger);
+            vm.expectRevert(Disputes.NoQuestions.selector);
+            disputes.question{value: t.bond}(leafOf(plan, 0, 0, digestOf(0, 0)), 0, path);
+            vm.warp(START);
+        }
+    }
+
+    function test_delayThatWouldWrapAroundIsRefused() public {
+        Terms memory t = defaultTerms();
+        t.challengeSeconds = type(uint32).max;
+        t.memberStake = 0;
+        vm.prank(coordinator);
+        vm.expectRevert(abi.encodeWithSelector(PlanRegistry.BadTerms.selector, "challengeSeconds"));
+        registry.register{value: 4 * REWARD + COORDINATOR_STAKE}(OTHER_PLAN, t, "", "");
+    }
+
     function test_vainChallengeCostsTheBond() public {
         (Update[] memory u, Leaf[] memory leaves, bytes32[] memory hashes) = honestRound(PLAN, 0);
         vm.warp(committableAt(0));

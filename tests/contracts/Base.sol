@@ -25,6 +25,7 @@ interface Vm {
     function stopPrank() external;
     function addr(uint256) external pure returns (address);
     function sign(uint256, bytes32) external pure returns (uint8, bytes32, bytes32);
+    function expectRevert() external;
     function expectRevert(bytes4) external;
     function expectRevert(bytes calldata) external;
     function expectPartialRevert(bytes4) external;

@@ -39,3 +39,10 @@ def test_a_rise_of_more_than_two_percent_is_a_complaint(gas_table: object) -> No
     for goal, most in goals.items():
         raised = snapshot | {goal: most + 1}
         assert any("the goal is" in c for c in compare(raised, raised)), goal
+
+
+def test_the_documentation_shows_the_snapshot(gas_table: object) -> None:
+    stale, page = gas_table.page_is_stale, gas_table.PAGE.read_text()  # type: ignore[attr-defined]
+    snapshot = json.loads(gas_table.SNAPSHOT.read_text())  # type: ignore[attr-defined]
+    assert not stale(page, snapshot)
+    assert stale(page, snapshot | {"Rounds.reject": 1})

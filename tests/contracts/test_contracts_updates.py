@@ -107,12 +107,22 @@ def chunked(monkeypatch: pytest.MonkeyPatch) -> Round:
     return Round(statement)
 
 
-def test_the_chain_rebuilds_the_inputs_of_a_good_proof(small: Round) -> None:
-    small.commit([small.prove(i) for i in range(3)])
+@pytest.mark.parametrize("lookup", [False, True], ids=["bits", "lookup"])
+def test_the_chain_rebuilds_the_inputs_of_a_good_proof(lookup: bool) -> None:
+    # Lookups bring a second commitment and a challenge, which the chain derives as the prover did.
+    made = Round(NormBound(dim=8, bits=8, lookup=lookup))
+    made.commit([made.prove(i) for i in range(3)])
     for i in range(3):
-        small.challenge(i)
-    assert small.verdicts() == [ChallengeFailed] * 3
-    assert [small.stake(i) for i in range(3)] == [STAKE] * 3
+        made.challenge(i)
+    assert made.verdicts() == [ChallengeFailed] * 3
+    assert [made.stake(i) for i in range(3)] == [STAKE] * 3
+
+
+def test_a_lookup_proof_for_another_client_convicts() -> None:
+    made = Round(NormBound(dim=8, bits=8, lookup=True))
+    made.commit([made.prove(0, of=1), made.prove(1), made.prove(2)])
+    made.challenge(0)
+    assert made.verdicts() == [MemberConvicted, CoordinatorConvicted]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,9 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
         if run(disturbed, *CONDITIONS, "--resume", kill_after_s=delay) == 0:
             # it finished before the moment came: start over, the kills so far count
             finished_early += 1
-            assert (disturbed / "model.safetensors").read_bytes() == (undisturbed / "model.safetensors").read_bytes()
+            assert (disturbed / "model.safetensors").read_bytes() == (
+                undisturbed / "model.safetensors"
+            ).read_bytes()
             disturbed = tmp_path / f"disturbed-{finished_early}"
             continue
         kills += 1

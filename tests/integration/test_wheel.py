@@ -14,7 +14,12 @@ ROOT = Path(__file__).parents[2]
 
 def call(*command: str | Path, cwd: Path, **environment: str) -> str:
     done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env=os.environ | environment, capture_output=True, text=True, timeout=900
+        list(map(str, command)),
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout
@@ -30,7 +35,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def environment(where: Path, *requirements: str) -> Path:
     venv.create(where, with_pip=True)
-    call(where / "bin/python", "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", *requirements, cwd=where)
+    call(
+        where / "bin/python",
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "-c",
+        ROOT / "constraints.txt",
+        *requirements,
+        cwd=where,
+    )
     return where
 
 
@@ -57,5 +72,7 @@ def test_the_cryptography_needs_neither_torch_nor_a_chain(wheel: Path, tmp_path:
     call(python, "-c", "import mpc, he, zk, chain_adapter", cwd=tmp_path)
     absent = "import importlib.util as u; assert not any(u.find_spec(m) for m in ('torch', 'web3', 'pyrevm', 'sklearn'))"
     call(python, "-c", absent, cwd=tmp_path)
-    failed = subprocess.run([home / "bin/eppml", "run", "digits"], cwd=tmp_path, capture_output=True, text=True)
+    failed = subprocess.run(
+        [home / "bin/eppml", "run", "digits"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert failed.returncode == 2 and "eppml[fl]" in failed.stderr and "Traceback" not in failed.stderr

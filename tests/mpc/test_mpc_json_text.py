@@ -51,7 +51,9 @@ def test_brackets_inside_strings_do_not_count() -> None:
     assert read_json(json.dumps("[" * 1000 + '\\"'), max_bytes=LIMIT) == "[" * 1000 + '\\"'
 
 
-@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', "NaN", "[Infinity]", "", "{", '"open', '"\\', "1" * 5000, "\ud800"])
+@pytest.mark.parametrize(
+    "text", ['{"a": 1, "a": 2}', "NaN", "[Infinity]", "", "{", '"open', '"\\', "1" * 5000, "\ud800"]
+)
 def test_what_has_no_or_two_readings_is_refused(text: str) -> None:
     with pytest.raises(DecodeError):
         read_json(text, max_bytes=LIMIT)

@@ -1,4 +1,4 @@
-"""The keystreams against published vectors; the draws against their plain twins."""
+"""The draws against their plain twins; published vectors are in test_mpc_vectors.py."""
 
 import copy
 import pickle
@@ -10,34 +10,6 @@ from hypothesis import strategies as st
 
 from mpc.errors import ParameterError
 from mpc.prg import CIPHERS, P61, Keystream, Stream, encode_labels
-
-# NIST SP 800-38A, F.5.5 CTR-AES256.Encrypt: keystream = plaintext xor ciphertext
-AES_KEY = bytes.fromhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4")
-AES_COUNTER = bytes.fromhex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff")
-AES_PLAIN = bytes.fromhex(
-    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
-    "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
-)
-AES_CIPHER = bytes.fromhex(
-    "601ec313775789a5b7a7f504bbf3d228f443e3ca4d62b59aca84e990cacaf5c5"
-    "2b0930daa23de94ce87017ba2d84988ddfc9c58db67aada613c2dd08457941a6"
-)
-# RFC 8439 section 2.3.2: the block function for counter 1
-CHACHA_KEY = bytes(range(32))
-CHACHA_NONCE = (1).to_bytes(4, "little") + bytes.fromhex("000000090000004a00000000")
-CHACHA_BLOCK = bytes.fromhex(
-    "10f1e7e4d13b5915500fdd1fa32071c4c7d1f4c733c068030422aa9ac3d46c4e"
-    "d2826446079faa0914c2d705d98b02a2b5129cd1de164eb9cbd083e8a2503c4e"
-)
-
-
-def test_aes_keystream_is_nists() -> None:
-    expected = bytes(a ^ b for a, b in zip(AES_PLAIN, AES_CIPHER, strict=True))
-    assert Keystream("aes256ctr", AES_KEY, AES_COUNTER).bytes(64) == expected
-
-
-def test_chacha_keystream_is_the_rfcs() -> None:
-    assert Keystream("chacha20", CHACHA_KEY, CHACHA_NONCE).bytes(64) == CHACHA_BLOCK
 
 
 @pytest.mark.parametrize("cipher", CIPHERS)

@@ -12,6 +12,7 @@ from typing import Any, Self
 import pytest
 
 from mpc.errors import FaultyParty, ParameterError, PartyTimeout, ProtocolError
+from mpc.prg import Stream
 from mpc.runtime import (
     Identity,
     Peer,
@@ -593,6 +594,8 @@ def test_an_identity_survives_the_disk_and_its_key_is_private(tmp_path: Any) -> 
     assert (tmp_path / "me" / "key.pem").stat().st_mode & 0o777 == 0o600
     assert "PRIVATE" not in repr(identity)
     assert len(fingerprint(identity.certificate)) == 32
+    again = [Identity.generate("x", randomness=Stream(bytes(32))).key for _ in range(2)]
+    assert again[0] == again[1] != Identity.generate("x").key
     with pytest.raises(ParameterError, match="already holds"):
         IDENTITIES[1].save(tmp_path / "me")
 

@@ -87,6 +87,22 @@ def test_commit_and_prove_ceremony_verifies_and_its_keys_prove(committed: Path) 
     assert BOUND.commit(keys.vk, values, blindings) == proof.commitment
 
 
+def test_two_commitments_and_a_challenge(tmp_path: Path) -> None:
+    """Every commitment gets a sigma of its own: shared ones would let values move between commitments."""
+    lookup = NormBound(dim=3, bits=4)
+    ceremony.new(tmp_path, lookup, PTAU)
+    with pytest.raises(DecodeError):
+        ceremony.keys_of(tmp_path, lookup)
+    ceremony.contribute(tmp_path, lookup, "Ada", stream(b"Ada"))
+    ceremony.verify(tmp_path, lookup, PTAU)
+    keys = ceremony.keys_of(tmp_path, lookup)
+    assert len(keys.vk.groups) == 2 and keys.vk.challenges == 1
+    assert len({group.sigma_g2 for group in keys.vk.groups}) == 2
+    given: dict[str, Any] = {"l2_bound_sq": 20, "context": b"round 1"}
+    proof, _ = lookup.prove(keys.pk, np.array([1, -2, 3]), randomness=stream(b"proof"), **given)
+    lookup.verify(keys.vk, proof, **given)
+
+
 def test_contributor_announces_what_the_report_lists(tmp_path: Path) -> None:
     ceremony.new(tmp_path, CUBE, PTAU)
     announced = ceremony.contribute(tmp_path, CUBE, "Ada", stream(b"Ada"))

@@ -157,3 +157,26 @@ def test_key_without_the_precomputed_pairing_is_the_same_key() -> None:
     document = json.loads((SNARKJS / "verification_key.json").read_bytes())
     del document["vk_alphabeta_12"]
     assert load_verifying_key(json.dumps(document).encode()) == KEY
+
+
+def test_layout_of_the_text_does_not_matter() -> None:
+    """Minified, spread out, keys in another order: the same JSON, loaded as the same tool's."""
+    for folder, key, proof in (
+        (SNARKJS, "verification_key.json", "proof.json"),
+        (ZOKRATES, "verification.key", "proof.json"),
+    ):
+        for name, load in ((key, load_verifying_key), (proof, load_proof)):
+            want = load(folder / name)
+            document = json.loads((folder / name).read_bytes())
+            for text in (
+                json.dumps(document, separators=(",", ":")),
+                json.dumps(document, indent=8),
+                json.dumps(dict(reversed(document.items()))),
+                "\n\t " + json.dumps(document) + "\r\n",
+            ):
+                assert load(text.encode()) == want
+    calldata = (SNARKJS / "calldata.txt").read_bytes()
+    assert evm.decode_calldata_text(calldata.replace(b" ", b"")) == (
+        load_proof(calldata),
+        load_publics(calldata),
+    )

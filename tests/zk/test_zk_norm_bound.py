@@ -230,11 +230,71 @@ def test_keys_are_cached_by_circuit(tmp_path: Path, stream: Stream) -> None:
         keycache.load_or_create(SMALL, tmp_path)
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_the_first_keys_to_appear_stay(
+    links: bool, tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes that start together must not end up with different keys."""
+
+    def refuse(*_: object) -> None:
+        raise OSError("no hard links here")
+
+    if not links:
+        monkeypatch.setattr("os.link", refuse)
+    path = keycache.path_for(SMALL, tmp_path)
+    keycache.save(path, keys)
+    keycache.save(path, SMALL.setup(Stream.from_os(), unsafe_single_party=True))
+    assert keycache.load_or_create(SMALL, tmp_path).vk.digest == keys.vk.digest
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
 def test_keys_of_another_circuit_are_refused(tmp_path: Path, keys: Keys) -> None:
     other = replace(SMALL, dim=13)
     keycache.save(keycache.path_for(other, tmp_path), keys)
     with pytest.raises(DecodeError, match="another circuit"):
         keycache.load_or_create(other, tmp_path)
+
+
+def test_machine_integers_do_not_wrap_in_sizes(keys: Keys, stream: Stream) -> None:
+    wide = NormBound(dim=np.int64(650), bits=np.int64(64))  # type: ignore[arg-type]
+    assert wide.max_norm_sq == 650 * (2**63 - 1) ** 2
+    assert wide == NormBound(dim=650, bits=64)
+    with pytest.raises(WitnessError, match="is an int"):
+        bound = np.int64(10**6)
+        SMALL.prove(keys.pk, update(SMALL), l2_bound_sq=bound, context=b"", randomness=stream)  # type: ignore[arg-type]
+
+
+def test_entries_of_64_bits(stream: Stream) -> None:
+    statement = NormBound(dim=2, bits=64, lookup=False)
+    keys = statement.setup(stream, unsafe_single_party=True)
+    values = np.array([2**63 - 1, -(2**63 - 1)], dtype=np.int64)
+    proof, _ = statement.prove(
+        keys.pk, values, l2_bound_sq=statement.max_norm_sq, context=b"", randomness=stream
+    )
+    statement.verify(keys.vk, proof, l2_bound_sq=statement.max_norm_sq, context=b"")
+    with pytest.raises(WitnessError, match="largest magnitude"):
+        least = np.array([-(2**63), 0], dtype=np.int64)
+        statement.prove(keys.pk, least, l2_bound_sq=2**130, context=b"", randomness=stream)
+
+
+def test_a_key_of_another_shape_is_refused(keys: Keys, stream: Stream) -> None:
+    bound = SMALL.max_norm_sq
+    proof, _ = SMALL.prove(keys.pk, update(SMALL), l2_bound_sq=bound, context=CONTEXT, randomness=stream)
+    vk = keys.vk
+    other = replace(SMALL, bits=6).setup(stream, unsafe_single_party=True).vk
+    for wrong in (
+        other,
+        replace(other, circuit=vk.circuit),
+        replace(vk, circuit=bytes(32)),
+        replace(vk, groups=vk.groups[::-1]),
+        replace(vk, groups=vk.groups[:1]),
+        replace(vk, challenges=0),
+        replace(vk, base=replace(vk.base, ic=vk.base.ic[:-1])),
+    ):
+        with pytest.raises(DecodeError, match="another circuit"):
+            SMALL.verify(wrong, proof, l2_bound_sq=bound, context=CONTEXT)
+        with pytest.raises(DecodeError, match="another circuit"):
+            SMALL.verify_batch(wrong, [(proof, bound, CONTEXT)])
 
 
 def test_sizes_that_make_no_sense() -> None:

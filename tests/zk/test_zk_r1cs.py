@@ -15,7 +15,8 @@ from zk.linear import Linear, concatenate
 from zk.quotient import plain_quotient
 from zk.r1cs import WitnessError
 
-coefficients = st.one_of(st.integers(-5, 5), st.integers(-(2**40), 2**40), st.integers(0, R - 1))
+EDGES = [s * (2**k + d) for k in (15, 16, 31, 32, 61, 62, 63, 64, 65) for d in (-1, 0, 1) for s in (1, -1)]
+coefficients = st.one_of(st.integers(-5, 5), st.sampled_from(EDGES), st.integers(0, R - 1))
 
 
 def column(values: list[int]) -> Any:
@@ -46,6 +47,30 @@ def test_linear_combinations_compute_like_numbers(triples: list[tuple[int, int, 
     agree(concatenate([x, y]).tile(2), (left + right) * 2)
     agree(x.repeat(3), [v for v in left for _ in range(3)])
     agree((x.repeat(2) * k).sum_groups(2), [2 * k * v for v in left])
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("dtype", [None, object, np.int64, np.uint64])
+def test_coefficients_do_not_wrap_where_machine_integers_end(edge: int, dtype: Any) -> None:
+    if dtype in (np.int64, np.uint64) and not np.iinfo(dtype).min <= edge <= np.iinfo(dtype).max:
+        edge = int(np.iinfo(dtype).max)
+    given = edge if dtype is None else np.array([edge], dtype=dtype)
+    x = Linear.of_wires(np.arange(1, 2))
+    values = column([1, 3])
+    assert (x * given).evaluate(values).tolist() == [3 * edge % R]
+    assert (x * given * given).evaluate(values).tolist() == [3 * edge * edge % R]
+    assert (x + given).evaluate(values).tolist() == [(3 + edge) % R]
+    assert (given - x if dtype is None else -(x - given)).evaluate(values).tolist() == [(edge - 3) % R]
+
+
+def test_only_integers_are_numbers_here() -> None:
+    x = Linear.of_wires(np.arange(1, 2))
+    for bad in (0.5, 2.0, [1.5], np.array([2.0]), "1"):
+        with pytest.raises(ParameterError, match="must be an integer"):
+            x * bad  # type: ignore[operator]
+    _, program = example().finish()
+    with pytest.raises(WitnessError, match="not an integer"):
+        program.commit_phase({"x": [2.0, 3], "out": [7 - 39]})  # type: ignore[list-item]
 
 
 def test_shapes_must_fit() -> None:

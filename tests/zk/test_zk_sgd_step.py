@@ -14,8 +14,10 @@ from mpc.prg import Stream
 from zk import keycache
 from zk.commit_prove import Keys
 from zk.field import R
+from zk.groth16 import BatchRejected
 from zk.r1cs import WitnessError
 from zk.statements import NormBound, SgdStep, UpdateProof
+from zk.statements.sgd_arithmetic import SgdArithmetic
 from zk.statements.sgd_circuit import signed
 
 SIZES: dict[str, Any] = dict(features=3, batch=2, learning_rate=0.2, clip=1.0, table_bits=7, table_fraction=3)
@@ -122,6 +124,24 @@ def test_another_model_context_or_update(made: tuple[SgdStep, Keys]) -> None:
         statement.verify(keys.vk, proof, model=w[:-1], context=CONTEXT)
 
 
+def test_a_batch_of_steps_names_its_offenders(made: tuple[SgdStep, Keys]) -> None:
+    statement, keys = made
+    _, _, w = data(statement)
+    items = []
+    for i in range(4):
+        x, y, _ = data(statement, i)
+        context = bytes([i])
+        proof, _ = statement.prove(keys.pk, x, y, w, context=context, randomness=Stream.from_os())
+        items.append((proof, context))
+    statement.verify_batch(keys.vk, items, model=w)
+    x, y, other = data(statement, 9)
+    elsewhere, _ = statement.prove(keys.pk, x, y, other, context=b"", randomness=Stream.from_os())
+    bad = [items[0], (items[1][0], b"?"), (elsewhere, b""), (UpdateProof(items[3][0].commitment, b"1"), b"")]
+    with pytest.raises(BatchRejected) as caught:
+        statement.verify_batch(keys.vk, bad, model=w)
+    assert caught.value.failed == (1, 2, 3)
+
+
 def solved(statement: SgdStep, x: Any, y: Any, w: Any, challenge: int = 987654321) -> tuple[Any, Any]:
     r1cs, program = statement.circuit()
     inputs = {"context": [1], "features": x.reshape(-1), "labels": y.reshape(-1), "model": w.reshape(-1)}
@@ -167,7 +187,7 @@ def test_a_dishonest_intermediate_value(kind: str, name: str, monkeypatch: pytes
     """The prover computes everything after the lie consistently; the lie itself is caught."""
     statement = KINDS[kind]
     x, y, w = data(statement)
-    honest = SgdStep.trace
+    honest = SgdArithmetic.trace
 
     def lying(self: SgdStep, *inputs: Any) -> Any:
         out = honest(self, *inputs)
@@ -178,7 +198,7 @@ def test_a_dishonest_intermediate_value(kind: str, name: str, monkeypatch: pytes
             out["remainder"].reshape(-1)[0] -= 1 << self.shift
         return out
 
-    monkeypatch.setattr(SgdStep, "trace", lying)
+    monkeypatch.setattr(SgdArithmetic, "trace", lying)
     with pytest.raises(WitnessError):
         r1cs, values = solved(statement, x, y, w)
         r1cs.check(values)
@@ -223,6 +243,8 @@ def test_sizes_that_make_no_sense() -> None:
         {"kind": "logistic", "classes": 3},
         {"table_fraction": 40},
         {"label_bits": 150},
+        {"bits": 1},
+        {"bits": 65},
     ):
         with pytest.raises(ParameterError):
             SgdStep(**good | bad)

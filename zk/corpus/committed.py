@@ -21,11 +21,6 @@ def add_committed(sheet: Sheet, folder: Path) -> None:
         _Cases(sheet, folder / kind, kind).add()
 
 
-def key_sigma(raw_key: bytes) -> str:
-    """Sigma of the first commitment."""
-    return str(json.loads(raw_key)["groups"][0]["sigma_g2"])
-
-
 class _Cases:
     def __init__(self, sheet: Sheet, folder: Path, kind: str) -> None:
         self.sheet, self.prefix = sheet, f"committed_{kind}"
@@ -119,7 +114,8 @@ class _Cases:
             self.case(f"key_sigma_{name}_forgery", why, MALFORMED, proof=forged, publics=publics, vk=vk)
         if rest:
             why = "with one sigma for both commitments a value moves from one to the other unseen"
-            same = edited(json.loads(self.raw_key), ("groups", 1, "sigma_g2"), key_sigma(self.raw_key))
+            honest = json.loads(self.raw_key)
+            same = edited(honest, ("groups", 1, "sigma_g2"), honest["groups"][0]["sigma_g2"])
             self.case("key_sigmas_equal", why, MALFORMED, vk=same)
 
     def _replay(self) -> None:

@@ -9,14 +9,14 @@ Source: ark-serialize 0.4, `SWFlags`; gnark-crypto, ecc/bn254/marshal.go.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal, Protocol
 
 from gmpy2 import legendre, mpz, powmod
 
 from mpc.errors import DecodeError, ParameterError
 from zk.curve import G1, G2, TWIST_B, Fq2, Q, fq2_mul, parse_g1, parse_g2
 
-__all__ = ["ARKWORKS", "GNARK", "PointCodec", "twist_point"]
+__all__ = ["ARKWORKS", "GNARK", "PointCodec", "Points", "twist_point"]
 
 _HALF = (Q - 1) // 2
 _HALF_INVERSE = (Q + 1) // 2
@@ -57,6 +57,18 @@ def _larger(y: Fq2) -> bool:
     return y[1] > _HALF if y[1] else y[0] > _HALF
 
 
+class Points(Protocol):
+    """A way to write points; every point has one spelling."""
+
+    g1_bytes: ClassVar[int]
+    g2_bytes: ClassVar[int]
+
+    def encode_g1(self, point: G1) -> bytes: ...
+    def encode_g2(self, point: G2) -> bytes: ...
+    def decode_g1(self, data: bytes) -> G1: ...
+    def decode_g2(self, data: bytes) -> G2: ...
+
+
 @dataclass(frozen=True, slots=True)
 class PointCodec:
     """One tool's spelling of compressed points.
@@ -65,6 +77,9 @@ class PointCodec:
     >>> ARKWORKS.decode_g1(ARKWORKS.encode_g1(G1_GENERATOR)) == G1_GENERATOR
     True
     """
+
+    g1_bytes: ClassVar[int] = 32
+    g2_bytes: ClassVar[int] = 64
 
     order: Literal["little", "big"]
     smaller: int

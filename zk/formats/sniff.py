@@ -6,6 +6,7 @@ spelling only, and bytes that two of them accept are refused as ambiguous, never
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -14,6 +15,7 @@ from zk import key_bytes
 from zk.commit_prove import CommittedProof, VerifierKey
 from zk.formats import arkworks, committed, evm, gnark, snarkjs, zkey, zokrates
 from zk.formats.strict_json import parse
+from zk.formats.uncompressed import ARKWORKS_RAW, GNARK_RAW
 from zk.groth16 import Proof, VerifyingKey
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
 
 Source: TypeAlias = str | os.PathLike[str] | bytes
 T = TypeVar("T")
+RAW_PROOF_BYTES = 256
 MAX_SMALL_FILE = 64 * 2**20
 _BLANKS = b" \t\r\n"
 
@@ -60,11 +63,22 @@ def _read(source: Source) -> bytes:
 
 
 def _is_text(data: bytes) -> bool:
-    return data.lstrip(_BLANKS)[:1] in (b"{", b"[", b'"')
+    """Whether these bytes are text that starts as JSON does: a point can start with a brace, but not be UTF-8 throughout."""
+    if data.lstrip(_BLANKS)[:1] not in (b"{", b"[", b'"'):
+        return False
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_calldata_text(data: bytes) -> bool:
-    return data.lstrip(_BLANKS)[:1] == b"[" and b"],[[" in bytes(b for b in data[:2000] if b not in _BLANKS)
+    return (
+        _is_text(data)
+        and data.lstrip(_BLANKS)[:1] == b"["
+        and b"],[[" in bytes(b for b in data[:2000] if b not in _BLANKS)
+    )
 
 
 def _only_one(data: bytes, decoders: Mapping[str, Callable[[bytes], T]], what: str) -> T:
@@ -102,7 +116,12 @@ def _verifying_key(data: bytes | Path) -> VerifyingKey:
     if _is_text(data):
         document, from_zokrates = _document(data, "scheme", "verification key")
         return zokrates.verifying_key_of(document) if from_zokrates else snarkjs.verifying_key_of(document)
-    decoders = {"arkworks": arkworks.decode_verifying_key, "gnark": gnark.decode_verifying_key}
+    decoders: dict[str, Callable[[bytes], VerifyingKey]] = {
+        "arkworks": arkworks.decode_verifying_key,
+        "uncompressed arkworks": partial(arkworks.decode_verifying_key, points=ARKWORKS_RAW),
+        "gnark": gnark.decode_verifying_key,
+        "uncompressed gnark": partial(gnark.decode_verifying_key, points=GNARK_RAW),
+    }
     return _only_one(data, decoders, "verification key")
 
 
@@ -128,6 +147,13 @@ def load_committed_proof(source: Source) -> CommittedProof:
     return committed.decode_proof(_read(source))
 
 
+def _gnark_raw_proof(data: bytes) -> Proof:
+    """Without the empty list of commitments at its end it is calldata without public inputs, and read as that."""
+    if len(data) == RAW_PROOF_BYTES:
+        raise DecodeError("words of an Ethereum call")
+    return gnark.decode_proof(data, GNARK_RAW)
+
+
 def load_proof(source: Source) -> Proof:
     """The proof in a file or in bytes: snarkjs or ZoKrates JSON, arkworks or gnark compressed bytes, EVM calldata.
 
@@ -141,7 +167,9 @@ def load_proof(source: Source) -> Proof:
         return zokrates.proof_of(document) if from_zokrates else snarkjs.proof_of(document)
     decoders: dict[str, Callable[[bytes], Proof]] = {
         "arkworks": arkworks.decode_proof,
+        "uncompressed arkworks": partial(arkworks.decode_proof, points=ARKWORKS_RAW),
         "gnark": gnark.decode_proof,
+        "uncompressed gnark": _gnark_raw_proof,
         "calldata": lambda body: evm.decode_calldata(body)[0],
     }
     return _only_one(data, decoders, "proof")

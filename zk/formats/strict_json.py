@@ -15,7 +15,7 @@ from mpc.json_text import bound_nesting
 __all__ = ["decimal", "fields", "hex_bytes", "hexadecimal", "items", "parse"]
 
 MAX_BYTES = 64 * 2**20
-MAX_DECIMAL_DIGITS = 77
+MAX_DECIMAL_DIGITS = 78
 _DECIMAL = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 _HEXADECIMAL = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
 _HEX_DIGITS = set("0123456789abcdef")
@@ -73,7 +73,7 @@ def decimal(value: object, modulus: int, what: str) -> int:
     """
     if not isinstance(value, str):
         raise DecodeError(f"{what} must be a decimal string, got {type(value).__name__}")
-    if len(value) > MAX_DECIMAL_DIGITS + 1 or not _DECIMAL.fullmatch(value):
+    if len(value) > MAX_DECIMAL_DIGITS or not _DECIMAL.fullmatch(value):
         raise DecodeError(f"{what} is not a canonical decimal number: {value[:32]!r}")
     return _below(int(value), modulus, what)
 

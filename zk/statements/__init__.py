@@ -1,8 +1,11 @@
 """What clients prove about their updates.
 
-norm_bound    entries and norm of a committed update are bounded
-update_proof  the bytes of such a proof
-cost          rows, sizes and times, before anything runs
+norm_bound      entries and norm of a committed update are bounded
+sgd_step        a committed update is one step of gradient descent on a committed minibatch
+sgd_arithmetic  the integers of such a step, computed plainly;  sgd_circuit  the rows that prove them
+additive        commitments that add up
+update_proof    the bytes of a proof
+cost            rows, sizes and times, before anything runs
 """
 
 from zk.statements.cost import Cost

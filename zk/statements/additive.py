@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,11 @@ class AdditiveUpdates:
 
     __slots__ = ()
 
-    dim: int
+    if TYPE_CHECKING:
+
+        @property
+        def dim(self) -> int:
+            """Entries of an update."""
 
     @property
     def chunks(self) -> int:

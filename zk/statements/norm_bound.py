@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,9 @@ class NormBound(AdditiveUpdates):
     linf_bound: int | None = None
 
     def __post_init__(self) -> None:
+        # sizes of numpy arrays may be machine integers, whose squares would wrap
+        object.__setattr__(self, "dim", index(self.dim))
+        object.__setattr__(self, "bits", index(self.bits))
         if not 1 <= self.dim <= 1 << 28:
             raise ParameterError(f"an update has 1 to 2^28 entries, not {self.dim}")
         if not 2 <= self.bits <= 64:
@@ -194,6 +198,8 @@ class NormBound(AdditiveUpdates):
     def _check_values(self, values: NDArray[np.int64], l2_bound_sq: int) -> None:
         if np.shape(values) != (self.dim,) or np.asarray(values).dtype.kind not in "iu":
             raise WitnessError(f"an update is an array of {self.dim} integers")
+        if type(l2_bound_sq) is not int:
+            raise WitnessError(f"a squared bound is an int, got {l2_bound_sq!r}")
         exact = [int(v) for v in values]
         largest, norm = max(map(abs, exact)), sum(v * v for v in exact)
         if largest > self.limit:
@@ -215,8 +221,8 @@ class NormBound(AdditiveUpdates):
 
         Raises: DecodeError for malformed bytes or bounds; ProofRejected if the shares are of another bound.
         """
-        if vk.circuit != self.circuit()[0].digest:
-            raise DecodeError("this key is for another circuit")
+        r1cs, program = self.circuit()
+        vk.check_circuit(r1cs, program.challenges)
         if type(l2_bound_sq) is not int or l2_bound_sq < 0:
             raise DecodeError(f"a squared bound is a non-negative int, got {l2_bound_sq!r}")
         bound, m, n_groups = min(l2_bound_sq, self.max_norm_sq), self.chunks, len(vk.groups)
@@ -288,8 +294,12 @@ class NormBound(AdditiveUpdates):
     ) -> None:
         """Check many (proof, l2_bound_sq, context) at once.
 
-        Raises: BatchRejected, a ProofRejected, whose `failed` holds the positions of those that do not verify.
+        Raises: BatchRejected, a ProofRejected, whose `failed` holds the positions of those that do not verify;
+            DecodeError for a key that is malformed or of another circuit.
         """
+        # a wrong key is the verifier's own fault: no client is to be named for it
+        r1cs, program = self.circuit()
+        vk.check_circuit(r1cs, program.challenges)
         claims: list[tuple[list[int], CommittedProof]] = []
         owner: list[int] = []
         reasons: dict[int, str] = {}

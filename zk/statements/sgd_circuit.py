@@ -9,7 +9,7 @@ features, labels and model are bounded, which `SgdStep` checks when it is made. 
 when the parts of "maximum - logit" (table argument, excess, remainder) are taken from the maximum.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,7 @@ from zk.gadgets.ranges import RangeTables
 from zk.gadgets.selection import assert_one_hot
 from zk.linear import Linear, concatenate
 from zk.r1cs import R1CS
-
-if TYPE_CHECKING:
-    from zk.statements.sgd_step import SgdStep
+from zk.statements.sgd_arithmetic import SgdArithmetic
 
 __all__ = ["build", "signed"]
 
@@ -36,14 +34,14 @@ def signed(values: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-def _with_bias(s: "SgdStep", features: Linear) -> Linear:
+def _with_bias(s: SgdArithmetic, features: Linear) -> Linear:
     """Features of each example with the constant one, in their fixed point, at the end."""
     one = Linear.constant(1 << s.feature_fraction)
     rows = [p for i in range(s.batch) for p in (features[i * s.features : (i + 1) * s.features], one)]
     return concatenate(rows)
 
 
-def build(s: "SgdStep") -> tuple[R1CS, Program]:
+def build(s: SgdArithmetic) -> tuple[R1CS, Program]:
     """The circuit of a statement, and how its witness is computed."""
     circuit = Circuit()
     circuit.public("context")
@@ -98,7 +96,7 @@ def build(s: "SgdStep") -> tuple[R1CS, Program]:
 class _Softmax:
     """Probabilities from the parts of maximum - logit, for every example and class (logistic: the logit and zero)."""
 
-    def __init__(self, s: "SgdStep", circuit: Circuit, tables: RangeTables, aux: Any) -> None:
+    def __init__(self, s: SgdArithmetic, circuit: Circuit, tables: RangeTables, aux: Any) -> None:
         n = s.batch * s.classes
         self._s, self._circuit = s, circuit
         maximum = aux("maximum", s.batch).repeat(s.classes)

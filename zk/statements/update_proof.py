@@ -1,6 +1,5 @@
 """The bytes of a proof about an update: the additive commitment apart from the rest, one encoding only."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpc.errors import DecodeError
@@ -48,25 +47,27 @@ def chunk_bytes(n_groups: int) -> int:
     return (n_groups - 1) * G1_BYTES + G1_BYTES + G2_BYTES + G1_BYTES + G1_BYTES
 
 
-def encode_chunk(proof: CommittedProof) -> bytes:
-    """All of one chunk's proof but its first commitment."""
-    others = b"".join(d.to_bytes() for d in proof.commitments[1:])
-    return others + proof.a.to_bytes() + proof.b.to_bytes() + proof.c.to_bytes() + proof.pok.to_bytes()
+def encode_chunk(proof: CommittedProof, apart: int = 0) -> bytes:
+    """All of one chunk's proof but the commitment number `apart`."""
+    others = [d.to_bytes() for i, d in enumerate(proof.commitments) if i != apart]
+    return b"".join(
+        [*others, proof.a.to_bytes(), proof.b.to_bytes(), proof.c.to_bytes(), proof.pok.to_bytes()]
+    )
 
 
-def decode_chunk(commitment: bytes, data: bytes, n_groups: int) -> CommittedProof:
-    """One chunk's proof.
+def decode_chunk(commitment: bytes, data: bytes, n_groups: int, apart: int = 0) -> CommittedProof:
+    """One chunk's proof, with the commitment number `apart` given by itself.
 
     Raises: DecodeError for a wrong length, a point that is not canonical, off its curve or infinity. The order of B is
         tested when the proof is verified.
     """
     if len(data) != chunk_bytes(n_groups):
         raise DecodeError(f"want {chunk_bytes(n_groups)} bytes of proof, got {len(data)}")
-    cuts: Sequence[int] = [i * G1_BYTES for i in range(n_groups - 1)]
-    others = tuple(decode_g1(data[i : i + G1_BYTES]) for i in cuts)
     at = (n_groups - 1) * G1_BYTES
+    commitments = [decode_g1(data[i : i + G1_BYTES]) for i in range(0, at, G1_BYTES)]
+    commitments.insert(apart, decode_g1(commitment))
     a = decode_g1(data[at : at + G1_BYTES])
     b = decode_g2(data[at + G1_BYTES : at + G1_BYTES + G2_BYTES], subgroup=False)
     at += G1_BYTES + G2_BYTES
     c, pok = decode_g1(data[at : at + G1_BYTES]), decode_g1(data[at + G1_BYTES :])
-    return CommittedProof((decode_g1(commitment), *others), a, b, c, pok)
+    return CommittedProof(tuple(commitments), a, b, c, pok)
