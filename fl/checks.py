@@ -30,7 +30,11 @@ class Reason(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A named offender: `certain` is False for a suspect that a group test could not separate from another."""
+    """A named offender.
+
+    `certain` is False for a suspect that a group test could not separate from another, and for a message without the
+    member's valid signature for this round: anybody, the coordinator above all, could have made it or sent it again.
+    """
 
     reason: Reason
     detail: str
@@ -46,16 +50,18 @@ def check_update(
         update = SignedUpdate.from_bytes(data)
         typed = update.typed
     except DecodeError as error:
-        return None, Rejection(Reason.MALFORMED, str(error))
+        return None, Rejection(Reason.MALFORMED, str(error), certain=False)
     expected = (setting.plan_hash, setting.number, member.address, member.samples)
     if (update.plan, update.round, update.address, update.samples) != expected:
-        return update, Rejection(Reason.MALFORMED, "the message is for another plan, round, client or weight")
+        what = "the message is for another plan, round, client or weight"
+        return update, Rejection(Reason.MALFORMED, what, certain=False)
     try:
         signer = recover_update(setting.domain, typed, update.signature)
     except DecodeError as error:
-        return update, Rejection(Reason.SIGNATURE, str(error))
+        return update, Rejection(Reason.SIGNATURE, str(error), certain=False)
     if signer != member.address:
-        return update, Rejection(Reason.SIGNATURE, f"signed by {signer}, not by {member.address}")
+        what = f"signed by {signer}, not by {member.address}"
+        return update, Rejection(Reason.SIGNATURE, what, certain=False)
     return update, None
 
 

@@ -12,7 +12,7 @@ from fl.member import MemberSecrets
 from fl.setting import COORDINATOR, RoundSetting
 from fl.sums import CallJudge, SumCall, receive_from
 from fl.update import SignedUpdate, context
-from mpc.errors import NotEnoughParties, ProtocolError
+from mpc.errors import DecodeError, FaultyParty, ProtocolError
 from mpc.runtime import Inbox, Outbox
 from zk.commit_prove import ProverKey
 
@@ -92,14 +92,20 @@ def client_round(
     mode = mode_of(setting.plan)
     yield {COORDINATOR: prepared.signed.to_bytes()}
     while True:
-        call = SumCall.from_bytes((yield from receive_from(COORDINATOR)))
+        try:
+            call = SumCall.from_bytes((yield from receive_from(COORDINATOR)))
+        except DecodeError as error:
+            raise FaultyParty(COORDINATOR, str(error)) from error
         if not call.group:
             return
-        judge.admit(call)
+        if mode.clients_judge:
+            judge.admit(call)
         if index not in call.group:
             continue
         try:
-            yield from mode.client(setting, index, secrets, call, prepared)
-        except (NotEnoughParties, ProtocolError):
+            included = yield from mode.client(setting, index, secrets, call, prepared)
+        except ProtocolError:
             # this sum failed, others of the round may not; the coordinator says what comes next
             continue
+        if call.stage == 0 and included is not None:
+            judge.settle(included)

@@ -5,8 +5,8 @@ over the rows and over the columns of a grid of the clients. A client that sent 
 and its column come out right; a liar makes at least one of them fail.
 
 Leakage: the sums of rows and columns. `reveals_less_than` tells whether some combination of all sums opened so far
-depends on fewer than `min_clients` updates; coordinator and clients both refuse sums for which it does, so the limit
-holds against a coordinator that chooses its groups badly or with intent.
+depends on fewer than `min_clients` updates; coordinator and clients both refuse grids for which it does (`fl.sums` has
+the rules by which no coordinator can choose other groups).
 Assumes: a client found in no passing group is a suspect, not convicted: two liars, one failing its row and one its
 column, can make a third stand where the two meet. A second, reshuffled grid makes that unlikely, not impossible.
 """

@@ -337,7 +337,10 @@ def load_terms(source: str, overrides: Mapping[str, Any] | None = None) -> Terms
         path = Path(source)
         if not path.is_file():
             raise ParameterError(f"there is no plan file {source}")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ParameterError(f"{source} is not a text file in UTF-8") from error
     elif source in preset_names():
         text = resources.files("fl").joinpath("presets", f"{source}.toml").read_text(encoding="utf-8")
     else:
@@ -353,5 +356,7 @@ def load_terms(source: str, overrides: Mapping[str, Any] | None = None) -> Terms
         table = values
         for name in tables:
             table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise ParameterError(f"{name} must be a table")
         table[key] = value
     return terms_from_dict(values)

@@ -49,7 +49,10 @@ def read_leaf_list(data: bytes) -> dict[int, str]:
     """Raises: DecodeError unless `data` is a canonical leaf list."""
     try:
         leaves = {client: cid for client, cid in read_json(data, max_bytes=_MAX_LEAVES)}
-        if leaf_list(leaves) != data:
+        if (
+            any(type(c) is not int or type(cid) is not str for c, cid in leaves.items())
+            or leaf_list(leaves) != data
+        ):
             raise DecodeError("the leaf list is not canonical")
     except (ValueError, TypeError) as error:
         raise DecodeError(f"malformed leaf list: {error}") from error
@@ -116,6 +119,7 @@ class Publisher:
             root=tree.root.hex() if tree else "",
             total=self._store.put(outcome.total.astype("<i8").tobytes()) if outcome.total is not None else "",
             blinding=tuple(str(scalar) for scalar in outcome.blinding or ()),
+            beacon=outcome.beacon.hex(),
             commitment_sum=setting.statement.combine(commitments).hex() if commitments else "",
             total_samples=total_samples,
             previous_model=previous_model,

@@ -7,7 +7,7 @@ run directory. The record lies in block storage and its CID on the ledger.
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 from mpc.errors import DecodeError
 from mpc.json_text import read_json
@@ -23,7 +23,7 @@ STATUSES = ("included", "rejected", "unsummed", "missing", "excluded")
 class ClientRecord:
     """One member's part: `status` is included (in the sum), unsummed (accepted, but dropped out of the sum), rejected,
     missing (sent nothing) or excluded (rejected for certain in an earlier round). `update` is the CID of its message.
-    A rejection that is not `certain` is a suspicion from group tests; the client may take part again."""
+    A rejection that is not `certain` proves nothing (see `fl.checks.Rejection`); the client may take part again."""
 
     client: int
     address: str
@@ -52,7 +52,10 @@ class OpenedRecord:
 
 @dataclass(frozen=True, slots=True)
 class RoundRecord:
-    """One round. `total` (CID of the opened sum, little-endian int64) and `root` are empty when nothing was summed."""
+    """One round. `total` (CID of the opened sum, little-endian int64) and `root` are empty when nothing was summed.
+
+    `beacon` (hexadecimal) is the seed of the grids, see `fl.sums`.
+    """
 
     plan: str
     round: int
@@ -62,6 +65,7 @@ class RoundRecord:
     root: str
     total: str
     blinding: tuple[str, ...]
+    beacon: str
     commitment_sum: str
     total_samples: int
     previous_model: str
@@ -113,8 +117,21 @@ class RoundRecord:
             )
             blinding = tuple(body.pop("blinding"))
             record = cls(clients=clients, opened=opened, blinding=blinding, **body)
+            parts: list[RoundRecord | ClientRecord | OpenedRecord] = [record, *clients, *opened]
+            if not all(map(_well_typed, parts)) or record.to_bytes() != data:
+                raise DecodeError("not the canonical bytes of a round's record")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DecodeError(f"malformed round record: {error}") from error
-        if record.to_bytes() != data:
-            raise DecodeError("the round record's bytes are not canonical")
         return record
+
+
+def _well_typed(part: RoundRecord | ClientRecord | OpenedRecord) -> bool:
+    """Whether every field holds what its annotation says; JSON would put anything there."""
+    for name, wanted in get_type_hints(type(part)).items():
+        value = getattr(part, name)
+        if wanted in (tuple[int, ...], tuple[str, ...]):
+            if any(type(item) is not wanted.__args__[0] for item in value):
+                return False
+        elif wanted in (str, int, bool, float) and type(value) is not wanted:
+            return False
+    return True

@@ -7,7 +7,6 @@ updates in -> signatures and proofs checked -> sum over the accepted -> does it 
                                                         suspects named, best set of matching groups is the sum
 """
 
-import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from fl.aggregate import mode_of
 from fl.checks import Reason, Rejection, check_updates
-from fl.groups import grid
+from fl.record import OpenedRecord
 from fl.setting import RoundSetting
 from fl.sums import CallJudge, Sum, SumCall
 from fl.update import SignedUpdate
@@ -26,9 +25,7 @@ from mpc.runtime import Inbox, Outbox
 from zk.field import R
 from zk.statements import UpdateProof
 
-__all__ = ["Opened", "RoundOutcome", "coordinator_round"]
-
-_MAX_GRIDS = 2
+__all__ = ["Opened", "RoundOutcome", "coordinator_round", "judge_sums"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +50,7 @@ class RoundOutcome:
     total: NDArray[np.int64] | None
     blinding: list[int] | None
     opened: tuple[Opened, ...]
+    beacon: bytes
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -72,10 +70,10 @@ def coordinator_round(setting: RoundSetting, beacon: bytes) -> Generator[Outbox,
     accepted = tuple(index for index in sorted(updates) if index not in rejected)
     clock = perf_counter()
     sums = _Sums(setting, updates)
-    yield from sums.take(SumCall(0, 0, accepted))
+    yield from sums.take(SumCall(0, 0, accepted, beacon))
     suspects: dict[int, Rejection] = {}
     if sums.opened and not sums.opened[0].matches:
-        suspects = yield from _find_liars(setting, sums, sums.opened[0].included, beacon)
+        suspects = yield from _find_liars(sums, beacon)
     yield from sums.finish()
     seconds["aggregate"] = perf_counter() - clock
     included, total, blinding = sums.best()
@@ -86,40 +84,41 @@ def coordinator_round(setting: RoundSetting, beacon: bytes) -> Generator[Outbox,
         total=total,
         blinding=blinding,
         opened=tuple(sums.opened),
+        beacon=beacon,
         seconds=seconds,
     )
 
 
 class _Sums:
-    """The sums of one round: calls them, keeps what was opened, and judges itself as clients will."""
+    """The sums of one round: calls them and keeps what was opened; bound by the same judge as the clients."""
 
     def __init__(self, setting: RoundSetting, updates: Mapping[int, SignedUpdate]) -> None:
         self._setting = setting
         self._commitments = {
             index: UpdateProof.from_bytes(update.proof).commitment for index, update in updates.items()
         }
-        self._judge = CallJudge(setting.plan.terms.aggregation.min_clients)
+        self.judge = CallJudge(setting.plan.terms.aggregation.min_clients)
         self._results: list[tuple[Opened, Sum]] = []
 
     @property
     def opened(self) -> list[Opened]:
         return [opened for opened, _ in self._results]
 
-    def would_admit(self, *calls: SumCall) -> bool:
-        return self._judge.would_admit(*calls)
-
     def take(self, call: SumCall) -> Generator[Outbox, Inbox, None]:
         """Open one sum; a group that is or falls below its threshold opens nothing."""
-        if not self._judge.would_admit(call):
-            return
-        self._judge.admit(call)
         setting, mode = self._setting, mode_of(self._setting.plan)
+        fewest = call.fewest(setting.plan.terms.aggregation.min_clients)
+        if len(call.group) < fewest:
+            return
+        self.judge.admit(call)
         yield dict.fromkeys([*call.group, *setting.committee_parties], call.to_bytes())
         try:
             outcome = yield from mode.coordinator(setting, call)
         except ProtocolError:
             return
-        if len(outcome.included) >= setting.plan.terms.aggregation.min_clients:
+        if call.stage == 0:
+            self.judge.settle(outcome.included)
+        if len(outcome.included) >= fewest:
             opened = Opened(
                 call.stage, call.group, outcome.included, self._matches(outcome), call.place, outcome.evidence
             )
@@ -153,28 +152,18 @@ class _Sums:
         return included, total, blinding
 
 
-def _find_liars(
-    setting: RoundSetting, sums: _Sums, clients: tuple[int, ...], beacon: bytes
-) -> Generator[Outbox, Inbox, dict[int, Rejection]]:
-    """Sums over rows and columns of up to two grids; who is left without a matching sum in a failing line is suspect."""
-    for number in range(_MAX_GRIDS):
-        seed = hashlib.sha256(b"eppml/grid/1" + bytes([number]) + beacon).digest()
-        lines = grid(clients, setting.plan.terms.aggregation.min_clients, seed)
-        if lines is None:
-            break
-        calls = [
-            SumCall(1 + 2 * number + way, place, group)
-            for way, line in enumerate(lines)
-            for place, group in enumerate(line)
-        ]
-        if not sums.would_admit(*calls):
-            break
-        for call in calls:
-            yield from sums.take(call)
-        suspects, convicted = _judge(sums.opened)
+def _find_liars(sums: _Sums, beacon: bytes) -> Generator[Outbox, Inbox, dict[int, Rejection]]:
+    """Sums over rows and columns of grids; who is left without a matching sum in a failing line is suspect."""
+    number = 0
+    while (lines := sums.judge.lines(number)) is not None:
+        for way, line in enumerate(lines):
+            for place, group in enumerate(line):
+                yield from sums.take(SumCall(1 + 2 * number + way, place, group, beacon))
+        suspects, convicted = judge_sums(sums.opened)
         if suspects == convicted:
             break
-    suspects, convicted = _judge(sums.opened)
+        number += 1
+    suspects, convicted = judge_sums(sums.opened)
     certain = "what it added to the sums is not what it committed to"
     unsure = "in no group whose sum matched, and not told apart from another suspect"
     return {
@@ -185,7 +174,7 @@ def _find_liars(
     }
 
 
-def _judge(opened: Sequence[Opened]) -> tuple[set[int], set[int]]:
+def judge_sums(opened: "Sequence[Opened | OpenedRecord]") -> tuple[set[int], set[int]]:
     """Suspects, and those of them who stand alone among cleared clients in some sum that did not match.
 
     A client that dropped out of its row and its column is neither cleared nor suspect.

@@ -7,7 +7,8 @@ only plays all the parties, and makes every step repeatable, so that a run kille
 import dataclasses
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from fl.cheats import assign
 from fl.federation import Federation
+from fl.ledger import EMBEDDED
 from fl.plan import Terms, load_terms, terms_from_dict
 from fl.progress import RunDisplay
 from fl.receipt import write_receipt
@@ -24,7 +26,7 @@ from fl.report import write_report
 from fl.rundir import RunDirectory, RunDirectoryError, free_directory
 from fl.session import open_session
 from fl.timeline import write_timeline
-from mpc.errors import ParameterError
+from mpc.errors import EppmlError, ParameterError
 
 __all__ = ["Request", "Summary", "start_run"]
 
@@ -69,7 +71,7 @@ class Conditions:
             terms=terms,
             cheats=assign(request.cheats, terms.clients, terms.seed),
             drop=drop,
-            chain=request.chain or "embedded",
+            chain=request.chain or EMBEDDED,
             data=request.data,
             started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         )
@@ -192,12 +194,36 @@ def start_run(
     display.stage("loading data")
     federation = Federation.gather(conditions.terms, conditions.cheats, conditions.drop, conditions.data)
     if replace and not resume:
-        shutil.rmtree(directory.path, ignore_errors=True)
+        _delete(directory)
     directory.create()
     with directory.locked():
-        if not directory.exists():
+        if directory.exists():
+            return _play(directory, conditions, federation, display)
+        with _nothing_half_written(directory, conditions.chain):
             directory.write_json("run.json", conditions.as_dict())
-        return _play(directory, conditions, federation, display)
+            return _play(directory, conditions, federation, display)
+
+
+def _delete(directory: RunDirectory) -> None:
+    """Raises: RunDirectoryError for a directory that holds something, and no run."""
+    path = directory.path
+    if path.exists() and any(path.iterdir()):
+        if not directory.exists():
+            raise RunDirectoryError(f"{path} is not a run directory: --replace deletes nothing else")
+        with directory.locked():
+            shutil.rmtree(path)
+
+
+@contextmanager
+def _nothing_half_written(directory: RunDirectory, chain: str) -> Iterator[None]:
+    """Take away a run that could not start: no plan was made, and nothing was sent to a ledger that outlives it."""
+    try:
+        yield
+    except (EppmlError, OSError):
+        sent = chain != EMBEDDED and (directory.path / "outbox.sqlite").exists()
+        if not sent and not (directory.path / "plan.json").exists():
+            shutil.rmtree(directory.path, ignore_errors=True)
+        raise
 
 
 def _default_directory(name: str, resume: bool) -> Path:

@@ -21,7 +21,14 @@ __all__ = ["Contribution", "Mode", "mode_of"]
 
 
 class Mode(Interface):
-    """Both sides of the sum that `call` asks for."""
+    """Both sides of the sum that `call` asks for.
+
+    `client` returns who was in the sum, as far as the mode tells its clients. `clients_judge`: whether clients answer
+    for which sums are opened (under Paillier the committee does, in the clear nobody can).
+    """
+
+    @property
+    def clients_judge(self) -> bool: ...
 
     def client(
         self,
@@ -30,7 +37,7 @@ class Mode(Interface):
         secrets: MemberSecrets,
         call: SumCall,
         contribution: Contribution,
-    ) -> Protocol[None]: ...
+    ) -> Protocol[tuple[int, ...] | None]: ...
 
     def coordinator(self, setting: RoundSetting, call: SumCall) -> Protocol[Sum]: ...
 

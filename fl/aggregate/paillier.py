@@ -9,10 +9,11 @@ from collections.abc import Generator
 from fl.aggregate.contribution import Contribution
 from fl.member import MemberSecrets
 from fl.setting import COORDINATOR, RoundSetting
-from fl.sums import Sum, SumCall, receive_from
+from fl.sums import CallJudge, Sum, SumCall, receive_from
 from he.aggregate import Parameters, client, coordinator, member
+from he.aggregate.messages import read_proposal
 from he.threshold import KeyShare
-from mpc.errors import ParameterError, ProtocolError
+from mpc.errors import FaultyParty, ParameterError, ProtocolError
 from mpc.runtime import Inbox, Outbox, Protocol
 from zk.field import R
 
@@ -37,6 +38,8 @@ def paillier_parameters(setting: RoundSetting, call: SumCall) -> Parameters:
 
 class PaillierAggregation:
     """Keeps every ciphertext and partial decryption as evidence, so that an auditor re-checks the sum."""
+
+    clients_judge = False
 
     def client(
         self,
@@ -69,8 +72,9 @@ class PaillierAggregation:
 def committee_round(
     setting: RoundSetting, party: int, secrets: MemberSecrets, share: KeyShare
 ) -> Generator[Outbox, Inbox, None]:
-    """A committee member's side of one round: help to decrypt each sum that is called for, each session once."""
+    """A committee member's side of one round: help to decrypt each sum that may be opened, each session once."""
     answered: set[bytes] = set()
+    judge = CallJudge(setting.plan.terms.aggregation.min_clients)
     while True:
         call = SumCall.from_bytes((yield from receive_from(COORDINATOR)))
         if not call.group:
@@ -78,7 +82,8 @@ def committee_round(
         chosen = paillier_parameters(setting, call)
         randomness = secrets.sum_randomness(chosen.context, b"committee")
         try:
-            yield from member(
+            judge.admit(call)
+            helping = member(
                 party,
                 chosen,
                 share,
@@ -87,5 +92,27 @@ def committee_round(
                 answered=answered,
                 randomness=randomness,
             )
+            included = yield from (_only_whole(helping, chosen) if call.stage else helping)
         except ProtocolError:
             continue
+        if call.stage == 0:
+            judge.settle(included)
+
+
+def _only_whole(helping: Protocol[tuple[int, ...]], chosen: Parameters) -> Protocol[tuple[int, ...]]:
+    """Pass on a member's messages until the coordinator proposes a sum that leaves a client of the line out."""
+    outbox = next(helping)
+    inbox = yield outbox
+    while True:
+        try:
+            outbox = helping.send(inbox)
+        except StopIteration as ended:
+            result: tuple[int, ...] = ended.value
+            return result
+        inbox = yield outbox
+        if (
+            not outbox
+            and COORDINATOR in inbox
+            and set(read_proposal(inbox[COORDINATOR], chosen)) != set(chosen.clients)
+        ):
+            raise FaultyParty(COORDINATOR, "it wants the sum of a line without all of its clients")

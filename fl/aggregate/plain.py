@@ -20,6 +20,8 @@ _SCALAR = 32
 class Plain:
     """The baseline of every comparison."""
 
+    clients_judge = False
+
     def client(
         self,
         setting: RoundSetting,

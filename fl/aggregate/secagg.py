@@ -20,29 +20,35 @@ __all__ = ["SecureAggregation", "sum_parameters"]
 
 @lru_cache(maxsize=256)
 def sum_parameters(
-    group: tuple[int, ...], terms: Aggregation, dim: int, chunks: int, session: bytes
+    group: tuple[int, ...], terms: Aggregation, dim: int, chunks: int, session: bytes, *, whole: bool = False
 ) -> Parameters:
-    """Graph and threshold for one sum; the updates go modulo 2^32 and the blindings modulo the proofs' scalar field."""
+    """Graph and threshold for one sum; the updates go modulo 2^32 and the blindings modulo the proofs' scalar field.
+
+    A `whole` sum is over all of `group` or not opened; nobody may drop out of it, which leaves room for more corrupt.
+    """
     return parameters(
         group,
         corrupt=terms.corrupt,
-        dropout=terms.dropout,
+        dropout=0.0 if whole else terms.dropout,
         security_bits=terms.security_bits,
         dim=dim,
         field_dim=chunks,
         field=R,
         session=session,
-        min_clients=terms.min_clients,
+        min_clients=len(group) if whole else terms.min_clients,
     )
 
 
 def _parameters(setting: RoundSetting, call: SumCall) -> Parameters:
     terms, session = setting.plan.terms.aggregation, call.session(setting.plan_hash, setting.number)
-    return sum_parameters(call.group, terms, setting.statement.dim, setting.statement.chunks, session)
+    dim, chunks = setting.statement.dim, setting.statement.chunks
+    return sum_parameters(call.group, terms, dim, chunks, session, whole=call.stage > 0)
 
 
 class SecureAggregation:
     """The default mode."""
+
+    clients_judge = True
 
     def client(
         self,
@@ -51,11 +57,12 @@ class SecureAggregation:
         secrets: MemberSecrets,
         call: SumCall,
         contribution: Contribution,
-    ) -> Protocol[None]:
+    ) -> Protocol[tuple[int, ...] | None]:
         chosen = _parameters(setting, call)
-        yield from client(
+        report = yield from client(
             index, chosen, secrets.identity, setting.identities, contribution.values, contribution.blinding
         )
+        return report.included
 
     def coordinator(self, setting: RoundSetting, call: SumCall) -> Protocol[Sum]:
         chosen = _parameters(setting, call)

@@ -193,7 +193,7 @@ def test_what_is_no_run_directory_is_said_so(tmp_path: Path) -> None:
 
 def test_a_false_accusation_is_found(copy: Run) -> None:
     """A coordinator that rejects an update for its proof is caught when the proof is in order."""
-    from fl.audit import _RoundAuditor
+    from fl.audit_round import RoundAuditor
     from fl.federation import Federation
     from fl.plan import Plan
     from fl.setting import RoundSetting
@@ -228,5 +228,5 @@ def test_a_false_accusation_is_found(copy: Run) -> None:
         members=dict(enumerate(plan.members, start=1)),
     )
     audit = Audit()
-    _RoundAuditor(audit, store, setting, [], record.previous_model)._rejections(accused)
+    RoundAuditor(audit, store, setting, [], record.previous_model)._rejections(accused)
     assert any(f.client == client and "in order" in f.what for f in audit.failures)

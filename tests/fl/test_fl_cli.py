@@ -22,7 +22,7 @@ Make = Callable[..., Run]
 def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., str]:
     """Run the command; it must end with code 2 and one line on standard error, and leave no run directory."""
 
-    def run(*arguments: str, leaves: bool = False) -> str:
+    def run(*arguments: str) -> str:
         capsys.readouterr()
         out = tmp_path / "out"
         code = main(
@@ -34,7 +34,7 @@ def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[...,
         assert code == 2, said.err
         lines = [line for line in said.err.splitlines() if line.startswith("eppml: ")]
         assert len(lines) == 1 and "Traceback" not in said.err
-        assert leaves or not out.exists()
+        assert not out.exists()
         return lines[0]
 
     return run
@@ -80,6 +80,7 @@ def plan_file(tmp_path: Path, text: str) -> str:
         ("[partition]\nalpha = -1.0\n", "partition.alpha must be a positive number"),
         ("[aggregation]\nmin_clients = 50\n", "10 clients are too few"),
         ("clients = = 3", "not valid TOML"),
+        ("aggregation = 3\n", "aggregation must be a table"),
     ],
 )
 def test_a_plan_that_contradicts_itself_is_refused_by_name(
@@ -114,8 +115,24 @@ def test_the_directory_of_another_run_is_left_alone(refused: Callable[..., str],
     assert before == {p: p.stat().st_mtime_ns for p in run.path.rglob("*")}
 
 
+def test_an_option_over_a_table_that_is_none_and_a_plan_that_is_no_text_are_refused(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    path = plan_file(tmp_path, "aggregation = 3\n")
+    assert "must be a table" in refused("run", path, "--aggregation", "plain")
+    Path(path).write_bytes(b"\xff\xfe")
+    assert "not a text file" in refused("run", path)
+
+
+def test_replace_deletes_runs_and_nothing_else(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "me.png").write_bytes(b"png")
+    assert "not a run directory" in refused("run", "digits", "--replace", "--out", str(tmp_path / "photos"))
+    assert (tmp_path / "photos" / "me.png").read_bytes() == b"png"
+
+
 def test_a_chain_that_does_not_answer_is_said_so(refused: Callable[..., str]) -> None:
-    assert "127.0.0.1:9" in refused("run", "digits", "--chain", "http://127.0.0.1:9", leaves=True)
+    assert "127.0.0.1:9" in refused("run", "digits", "--chain", "http://127.0.0.1:9")
 
 
 def test_a_chain_with_another_id_is_said_so(refused: Callable[..., str], make_run: Make) -> None:
@@ -174,6 +191,20 @@ def test_no_disk_space_is_one_sentence(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").glob("rounds/*.json"))
 
 
+def test_a_disk_that_is_full_from_the_start_leaves_nothing(tmp_path: Path) -> None:
+    script = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
+        "from fl.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["run", "digits", "--clients", "4", "--rounds", "1", "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2, done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_no_write_permission_is_one_sentence(refused: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "cannot create" in refused("run", "digits", "--out", str(tmp_path / "file" / "run"))
@@ -181,7 +212,7 @@ def test_no_write_permission_is_one_sentence(refused: Callable[..., str], tmp_pa
 
 @pytest.mark.parametrize("arguments", [["run"], ["nonsense"], ["run", "digits", "--clients", "many"]])
 def test_a_wrong_command_line_is_one_sentence(refused: Callable[..., str], arguments: list[str]) -> None:
-    refused(*arguments, leaves=True)
+    refused(*arguments)
 
 
 def test_help_and_doctor_work(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,8 +73,11 @@ def test_a_client_refuses_the_coordinator_that_leaves_one_out() -> None:
 def test_a_client_refuses_a_place_twice_and_a_group_that_is_too_small() -> None:
     judge = CallJudge(min_clients=3)
     judge.admit(SumCall(0, 0, (1, 2, 3, 4)))
-    assert not judge.would_admit(SumCall(0, 0, (1, 2, 3, 4)))
-    assert not judge.would_admit(SumCall(1, 0, (1, 2)))
+    for call in (SumCall(0, 0, (1, 2, 3, 4)), SumCall(1, 0, (1, 2))):
+        with pytest.raises(FaultyParty):
+            judge.admit(call)
+    with pytest.raises(FaultyParty):
+        CallJudge(min_clients=3).admit(SumCall(0, 0, (1, 2)))
 
 
 @given(st.lists(st.integers(0, 2**32 - 1), max_size=9), st.integers(0, 255), st.integers(0, 2**32 - 1))

@@ -1,6 +1,6 @@
 """The coordinator's judgement about sums that do not match."""
 
-from fl.round import Opened, _judge
+from fl.round import Opened, judge_sums
 
 
 def opened(stage: int, matches: bool, *included: int) -> Opened:
@@ -16,7 +16,7 @@ def test_a_liar_stands_where_a_failing_row_meets_a_failing_column() -> None:
             for ok, column in ((True, (1, 4, 7)), (False, (2, 5, 8)), (True, (3, 6, 9)))
         ),
     ]
-    assert _judge(sums) == ({5}, {5})
+    assert judge_sums(sums) == ({5}, {5})
 
 
 def test_two_liars_of_one_grid_put_two_others_under_suspicion_and_nobody_is_convicted() -> None:
@@ -24,7 +24,7 @@ def test_two_liars_of_one_grid_put_two_others_under_suspicion_and_nobody_is_conv
     columns = ((True, (1, 4, 7)), (False, (2, 5, 8)), (False, (3, 6, 9)))
     sums = [opened(0, False, *range(1, 10))]
     sums += [opened(1, ok, *row) for ok, row in rows] + [opened(2, ok, *column) for ok, column in columns]
-    suspects, convicted = _judge(sums)
+    suspects, convicted = judge_sums(sums)
     assert suspects == {5, 6, 8, 9} and not convicted
 
 
@@ -34,9 +34,9 @@ def test_a_client_that_dropped_out_of_its_lines_is_no_suspect() -> None:
     columns = ((True, (1, 4)), (False, (2, 5)), (True, (3, 6)))
     sums = [opened(0, False, *range(1, 10))]
     sums += [opened(1, ok, *row) for ok, row in rows] + [opened(2, ok, *column) for ok, column in columns]
-    assert _judge(sums) == ({5}, {5})
+    assert judge_sums(sums) == ({5}, {5})
 
 
 def test_a_liar_that_behaves_when_it_is_searched_for_is_not_named() -> None:
     sums = [opened(0, False, *range(1, 10)), opened(1, True, *range(1, 6)), opened(1, True, *range(6, 10))]
-    assert _judge(sums) == (set(), set())
+    assert judge_sums(sums) == (set(), set())
