@@ -77,6 +77,23 @@ contract Handler is Updates {
         address(rounds).call(abi.encodeCall(rounds.recordAggregate, (PLAN, round, a)));
     }
 
+    /// @dev What takes a random walk too long to find: the next round from its root to its record.
+    function playRound(uint8 bits, bool bad) external {
+        for (uint64 round = 0; round < ROUNDS_OF_PLAN; ++round) {
+            if (rounds.rootOf(PLAN, round) != 0 || rounds.phaseOf(PLAN, round) == Phase.Skipped) continue;
+            if (block.timestamp < committableAt(round)) vm.warp(committableAt(round));
+            this.commitRound(uint8(round), 1, bad);
+            this.recordAggregate(uint8(round), bits | 7);
+            return;
+        }
+    }
+
+    /// @dev A claim after the challenge time.
+    function claimLate(uint8 which, uint8 who) external {
+        vm.warp(block.timestamp + 50);
+        this.claim(which, who);
+    }
+
     function skipRound(uint8 which) external {
         vm.prank(coordinator);
         address(rounds).call(abi.encodeCall(rounds.skipRound, (PLAN, which % ROUNDS_OF_PLAN, "")));
