@@ -1,9 +1,10 @@
 """The ledger of a run: embedded in its directory, or a chain behind a URL."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chain_adapter import Chain, ChainError, Deployment, Signer
+from chain_adapter import Chain, ChainError, Deployment, LocalSigner, Signer
 from fl.rundir import RunDirectory
 from mpc.errors import ParameterError
 
@@ -11,11 +12,14 @@ __all__ = ["EMBEDDED", "open_ledger"]
 
 EMBEDDED = "embedded"
 _COINS = 10**18
+_KEY = "EPPML_PRIVATE_KEY"
 
 
 @contextmanager
 def open_ledger(chain: str, directory: RunDirectory, signer: Signer) -> Iterator[Deployment]:
     """The run's contracts, deployed at the first start and found again later; `signer` writes to them.
+
+    On a chain behind a URL the account whose key is in EPPML_PRIVATE_KEY writes instead, where that is set.
 
     Raises: ChainUnreachable, WrongChain, LedgerCorrupt; ParameterError when the account has no coins.
     """
@@ -23,6 +27,8 @@ def open_ledger(chain: str, directory: RunDirectory, signer: Signer) -> Iterator
     if chain == EMBEDDED:
         ledger = Chain.embedded(directory.chain_log, outbox=outbox)
     else:
+        if _KEY in os.environ:
+            signer = LocalSigner.from_environment(_KEY)
         ledger = Chain.connect(chain, signer, outbox=outbox)
     with ledger:
         if not ledger.balance(signer.address):
@@ -38,5 +44,5 @@ def _fund(ledger: Chain, address: str) -> None:
     except ChainError as error:
         raise ParameterError(
             f"the coordinator's account {address} has no coins on this chain; send it some, or name another "
-            "account's key in EPPML_PRIVATE_KEY"
+            f"account's key in {_KEY}"
         ) from error

@@ -37,7 +37,8 @@ __all__ = [
 ]
 
 BASE = 16
-MAX_EXPONENT = 4096
+MAX_EXPONENT = 300
+"""Doubles need -269 to 255; more would only be work for `to_vector`."""
 MAX_JSON = 1 << 28
 
 

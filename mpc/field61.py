@@ -9,6 +9,8 @@ All inputs are reduced: below p. All results are.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -41,17 +43,29 @@ _S1, _S30, _S31, _S61 = (np.uint64(s) for s in (1, 30, 31, 61))
 # 4,096 elements: a factor, a result and three scratch rows fill 160 KB, well inside a second-level cache
 _CHUNK = 4096
 
-_kernels: ModuleType | None
-try:
-    from mpc import _numba61 as _kernels
-except ImportError:
-    _kernels = None
-_chosen: ModuleType | None = _kernels
+# compiled kernels take half a second to load: not worth it for less than this
+_WORTH_LOADING = 4096
+_backend = "auto"
+
+
+@lru_cache(maxsize=1)
+def _kernels() -> ModuleType | None:
+    try:
+        return import_module("mpc._numba61")
+    except ImportError:
+        return None
+
+
+def _kernels_for(size: int) -> ModuleType | None:
+    """The compiled kernels, where they are wanted for so many elements."""
+    if _backend == "numba" or (_backend == "auto" and size >= _WORTH_LOADING):
+        return _kernels()
+    return None
 
 
 def has_numba() -> bool:
     """Whether the compiled kernels are there."""
-    return _kernels is not None
+    return _kernels() is not None
 
 
 @contextmanager
@@ -60,15 +74,14 @@ def using(backend: str) -> Iterator[None]:
 
     Raises: ParameterError for a backend that is not there.
     """
-    global _chosen
-    if backend not in ("numpy", "numba") or (backend == "numba" and _kernels is None):
+    global _backend
+    if backend not in ("numpy", "numba") or (backend == "numba" and not has_numba()):
         raise ParameterError(f"backend {backend!r} is not available")
-    before = _chosen
-    _chosen = _kernels if backend == "numba" else None
+    before, _backend = _backend, backend
     try:
         yield
     finally:
-        _chosen = before
+        _backend = before
 
 
 def _reduce_once(values: UInt64s) -> UInt64s:
@@ -147,8 +160,8 @@ def multiply(a: UInt64s, b: UInt64s | int) -> UInt64s:
     out = np.empty(flat_a.size, dtype=np.uint64)
     if flat_b.size == 1 and flat_a.size != 1:
         _scale_into(flat_a, int(flat_b[0]), out)
-    elif _chosen is not None:
-        _chosen.multiply(flat_a, flat_b, out)
+    elif (kernels := _kernels_for(out.size)) is not None:
+        kernels.multiply(flat_a, flat_b, out)
     else:
         scratch = _Scratch(out.size)
         for s in range(0, out.size, _CHUNK):
@@ -158,8 +171,8 @@ def multiply(a: UInt64s, b: UInt64s | int) -> UInt64s:
 
 
 def _scale_into(a: UInt64s, factor: int, out: UInt64s) -> None:
-    if _chosen is not None:
-        _chosen.scale(a, np.uint64(factor), out)
+    if (kernels := _kernels_for(out.size)) is not None:
+        kernels.scale(a, np.uint64(factor), out)
         return
     scratch = _Scratch(out.size)
     scalar = np.uint64(factor)
@@ -179,8 +192,8 @@ def evaluate(coefficients: UInt64s, points: Sequence[int]) -> UInt64s:
     if rows == 0:
         out[:] = 0
         return out
-    if _chosen is not None:
-        _chosen.evaluate(np.ascontiguousarray(coefficients), xs, out)
+    if (kernels := _kernels_for(out.size)) is not None:
+        kernels.evaluate(np.ascontiguousarray(coefficients), xs, out)
         return out
     scratch = _Scratch(m)
     for s in range(0, m, _CHUNK):
@@ -226,9 +239,9 @@ def weighted_sum(weights: Sequence[int], rows: Sequence[UInt64s] | UInt64s) -> U
         raise ParameterError(f"{len(weights)} weights for {len(rows)} rows")
     factors = [np.uint64(w % P61) for w in weights]
     out = np.zeros(rows[0].size, dtype=np.uint64)
-    if _chosen is not None:
+    if (kernels := _kernels_for(out.size * len(rows))) is not None:
         for i, (factor, row) in enumerate(zip(factors, rows, strict=True)):
-            _chosen.add_scaled(np.ascontiguousarray(row), factor, out, i % 6 == 5 or i == len(rows) - 1)
+            kernels.add_scaled(np.ascontiguousarray(row), factor, out, i % 6 == 5 or i == len(rows) - 1)
         return out
     for s in range(0, out.size, _CHUNK):
         part = slice(s, s + _CHUNK)
@@ -277,8 +290,8 @@ def matmul(a: UInt64s, b: UInt64s) -> UInt64s:
         raise ParameterError(f"cannot multiply shapes {a.shape} and {b.shape}")
     n, k, m = a.shape[0], a.shape[1], b.shape[1]
     out = np.zeros((n, m), dtype=np.uint64)
-    if _chosen is not None:
-        _chosen.matmul(np.ascontiguousarray(a), np.ascontiguousarray(b), out)
+    if (kernels := _kernels_for(n * k * m)) is not None:
+        kernels.matmul(np.ascontiguousarray(a), np.ascontiguousarray(b), out)
     elif m < k:
         columns = np.ascontiguousarray(b.T)
         for i, j in np.ndindex(n, m):

@@ -2,7 +2,8 @@
 
     what clients prove
         statements                          bounds on an update; a training step; their cost before they run
-        commit_prove  key_bytes  keycache   proofs over additive commitments, and their keys
+        commit_prove  commitment_keys       proofs over additive commitments, and their keys
+        key_bytes  keycache                 these keys as bytes, and kept on disk
     Groth16
         groth16  keys                       setup, prove, verify, batches; the proving key's arrays
         setup  prover  quotient  pairing_check      what these are made of

@@ -10,6 +10,7 @@ from gmpy2 import mpz, powmod, powmod_sec
 from he.ciphertexts import check_ciphertexts
 from he.errors import InvalidCiphertext
 from he.keys import PublicKey
+from he.multi_exponent import batch_inverse
 from he.paillier import encryptor
 from he.proofs.openings import CHALLENGE_BITS, HIDING_BITS, Openings, absorb_all, draw, start
 from he.wire import Reader, Writer
@@ -56,7 +57,7 @@ def _secret_power(base: int, exponent: int, public: PublicKey) -> mpz:
     if exponent == 0:
         return mpz(1)
     power = powmod_sec(mpz(base), abs(exponent), public.n_squared)
-    return power if exponent > 0 else powmod(power, -1, public.n_squared)
+    return power if exponent > 0 else batch_inverse([power], public.n_squared)[0]
 
 
 def _mask_bits(public: PublicKey) -> int:

@@ -81,7 +81,7 @@ class _Client:
     masked_with: tuple[int, ...] = ()
 
     def advertise(self) -> bytes:
-        self.keys = keys = RunKeys.generate(self.randomness.derive("keys"))
+        self.keys = keys = RunKeys.generate(self.randomness.derive("keys", self.params.context))
         self.channel, self.masking = AgreementKey(keys.channel), AgreementKey(keys.mask)
         seed = commit_seed(self.params.context, self.me, keys.seed)
         unsigned = Advert(self.channel.public, self.masking.public, seed, b"")
@@ -210,7 +210,9 @@ def client(
 ) -> "Protocol[ClientReport]":
     """Add `values` (mod the ring) and `field_values` (mod the field) to the sum, and learn who was in it.
 
-    `randomness` must be fresh for every session; None asks the operating system.
+    Keys follow from `randomness` and the parameters, so the same stream may serve many sessions but never one
+    session twice: two runs of one session with different values would use the same masks. None asks the
+    operating system.
 
     Shapes: values [dim] integers, field_values [field_dim].
     Raises: ParameterError for inputs that do not fit; FaultyParty when server or peer provably deviated;

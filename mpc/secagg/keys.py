@@ -72,8 +72,8 @@ class AgreementKey:
 
 
 def _channel(shared: bytes, context: bytes, dealer: int, holder: int) -> ChaCha20Poly1305:
-    key = Stream(shared, b"secagg channel").derive(context, dealer, holder).bytes(32)
-    return ChaCha20Poly1305(key)
+    ends = dealer.to_bytes(4, "big") + holder.to_bytes(4, "big")
+    return ChaCha20Poly1305(hmac_digest(shared, b"EPPML secagg channel" + context + ends, sha256))
 
 
 def seal(shared: bytes, context: bytes, dealer: int, holder: int, seed_share: int, key_share: int) -> Sealed:

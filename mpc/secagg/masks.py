@@ -46,11 +46,10 @@ class Accumulator:
     def add_masks(self, masks: Sequence[tuple[bytes, int]]) -> None:
         """Add (sign 1) or take away (sign -1) the masks that the keys expand to."""
         p = self._params.field
-        streams = [(Stream(key, b"secagg mask"), sign) for key, sign in masks]
-        add_streams(self.ring, [(stream.derive("ring"), sign) for stream, sign in streams])
+        add_streams(self.ring, [(Stream(key, b"secagg ring mask"), sign) for key, sign in masks])
         if self.field:
-            for stream, sign in streams:
-                mask = stream.derive("field").integers_below(p, len(self.field))
+            for key, sign in masks:
+                mask = Stream(key, b"secagg field mask").integers_below(p, len(self.field))
                 self.field = [a + sign * b for a, b in zip(self.field, mask, strict=True)]
             self.field = [v % p for v in self.field]
 

@@ -52,7 +52,8 @@ class _Server:
     view: bytes = b""
     adverts: dict[int, Advert] = field(default_factory=dict)
     dealings: dict[int, Dealing] = field(default_factory=dict)
-    masked: dict[int, Masked] = field(default_factory=dict)
+    masked: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    total: Accumulator = field(init=False)
     confirmed: dict[int, bytes] = field(default_factory=dict)
     reveals: dict[int, Reveal] = field(default_factory=dict)
     accusers: dict[int, list[int]] = field(default_factory=dict)
@@ -135,6 +136,7 @@ class _Server:
 
     def take_masked(self, inbox: "Inbox") -> bytes:
         """Masked vectors; whoever sent one is a survivor."""
+        self.total = Accumulator(self.params)
         for i in self.dealings:
             if i not in inbox:
                 continue
@@ -143,7 +145,9 @@ class _Server:
             except DecodeError as error:
                 self.blame(i, str(error))
                 continue
-            self.masked[i] = masked
+            # added at once: keeping every vector would take n times the memory
+            self.masked[i] = masked.accused
+            self.total.add_vector(masked.ring, masked.field)
             for j in masked.accused:
                 if j in self.dealings and i in self.dealings[j].shares:
                     self.accusers.setdefault(j, []).append(i)
@@ -223,9 +227,6 @@ class _Server:
 
     def finish(self) -> Aggregate:
         """Add everything up and take the masks off."""
-        total = Accumulator(self.params)
-        for masked in self.masked.values():
-            total.add_vector(masked.ring, masked.field)
         pairs = masking_pairs({i: d.shares for i, d in self.dealings.items()})
         context = self.params.context
         masks = [(own_mask_key(context, i, self._recover(i, "seed")), -1) for i in self.masked]
@@ -235,11 +236,11 @@ class _Server:
                 for i in sorted(left):
                     shared = key.agree(self.adverts[i].mask)
                     masks.append((pair_mask_key(context, i, j, shared), -mask_sign(i, j)))
-        add_masks(total, self.params, masks, self.workers)
+        add_masks(self.total, self.params, masks, self.workers)
         disputed = tuple(sorted((i, j) for j, accusers in self.accusers.items() for i in accusers))
         return Aggregate(
-            total.signed(),
-            total.field,
+            self.total.signed(),
+            self.total.field,
             tuple(sorted(self.masked)),
             dict(self.dropped),
             dict(self.faulty),

@@ -25,8 +25,16 @@ contract InvariantsTest {
         targets[0] = address(handler);
     }
 
+    /// @dev All four after every call of one campaign; forge would run a campaign of its own for each.
+    function invariant_everyPromiseHolds() external view {
+        _stakeConservation();
+        _noDoubleClaim();
+        _noCommitOutsideItsPhase();
+        _onlyFaultsSlash();
+    }
+
     /// @dev Every coin of every stake is still staked, or was withdrawn, paid to a challenger or burnt.
-    function invariant_stakeConservation() external view {
+    function _stakeConservation() private view {
         uint256[] memory stakes = handler.stakes();
         uint256 sum = 0;
         for (uint256 i = 0; i < stakes.length; ++i) {
@@ -39,7 +47,7 @@ contract InvariantsTest {
     }
 
     /// @dev Nobody is paid twice for a round, no round pays more than its reward, and all others' rewards are still there.
-    function invariant_noDoubleClaim() external view {
+    function _noDoubleClaim() private view {
         uint256 out = handler.returned();
         for (uint64 round = 0; round < ROUNDS; ++round) {
             require(handler.paid(round) <= REWARD, "a round paid more than its reward");
@@ -50,12 +58,12 @@ contract InvariantsTest {
     }
 
     /// @dev Every accepted root came from the coordinator, in time, in order, once.
-    function invariant_noCommitOutsideItsPhase() external view {
+    function _noCommitOutsideItsPhase() private view {
         require(!handler.commitBroken(), "commit outside its phase");
     }
 
     /// @dev Stakes fall only for a fault that was shown: a bad proof, two signatures, silence.
-    function invariant_onlyFaultsSlash() external view {
+    function _onlyFaultsSlash() private view {
         uint256[] memory stakes = handler.stakes();
         for (uint256 i = 0; i < MEMBERS; ++i) {
             bool faulty = (i == 1 && handler.badProofShown()) || (i == 2 && handler.twoSignaturesShown());

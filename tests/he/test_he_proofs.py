@@ -180,6 +180,8 @@ def test_wrong_products_are_rejected(key: PublicKey, stream: Stream) -> None:
     assert rejected(verify_multiplication, key, g, c, product, lie)
     for bad in changed(proof):
         assert rejected(verify_multiplication, key, f, c, product, bad)
+    with pytest.raises(ParameterError, match="no inverse"):
+        multiply_hidden(key, int(key.n), -3, stream)
     with pytest.raises(ParameterError, match="does not fit"):
         prove_multiplication(key, f, c, product, int(key.n), r, opening)
 

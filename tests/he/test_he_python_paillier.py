@@ -126,6 +126,7 @@ def test_bad_numbers_are_named(theirs: dict[str, Any]) -> None:
         listed(value, 2.0),
         listed(value, True),
         listed(value, 10**6),
+        listed(value, 301),
         listed(int(value), 0),
         listed("-" + value, 0),
         listed(value + " ", 0),

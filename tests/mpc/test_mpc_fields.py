@@ -1,5 +1,7 @@
 """Arithmetic in rings and fields against Python's integers, and the compiled kernels against numpy's."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -100,6 +102,18 @@ def test_inverses(backend: str) -> None:
     wide = WIDE.elements([1, 2, 2**254])
     assert (WIDE.inverse(wide.values) * wide.values % WIDE.modulus).tolist() == [1, 1, 1]
     assert FIELD61.inverse(array([2])).tolist() == [pow(2, -1, P61)]
+
+
+def test_without_numba_numpy_does_the_work() -> None:
+    code = (
+        "import sys; sys.modules['numba'] = None; from mpc import field61, shamir; from mpc.field import "
+        "FIELD61; "
+        "from mpc.prg import Stream; from mpc.threshold import Threshold; assert not field61.has_numba(); "
+        "shares = shamir.share(FIELD61.elements([7]), Threshold(2, 3), Stream(bytes(32))); "
+        "print(shamir.reconstruct(shares).lifted().tolist())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[7]"
 
 
 def test_an_unknown_backend_is_refused() -> None:

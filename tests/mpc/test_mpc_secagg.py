@@ -5,6 +5,7 @@ import pytest
 from secagg_cases import Case
 
 from mpc.errors import NotEnoughParties, ParameterError, PartyTimeout
+from mpc.prg import Stream
 from mpc.runtime import Network
 from mpc.secagg import Parameters, client, parameters
 
@@ -80,6 +81,15 @@ def test_a_run_repeats_bit_for_bit_and_sessions_differ() -> None:
         return [m.data for m in Case(n=4, session=session).run(record=True).messages]
 
     assert masked(b"a") == masked(b"a") != masked(b"b")
+
+
+def test_one_stream_serves_many_sessions_without_repeating_a_key() -> None:
+    stream = Stream(bytes(32), b"a client's only stream")
+    adverts = []
+    for session in (b"1", b"2"):
+        case = Case(n=3, session=session, dropout=0.0)
+        adverts.append(next(case.client(1, randomness=stream))[0])
+    assert adverts[0][:32] != adverts[1][:32] and adverts[0][32:64] != adverts[1][32:64]
 
 
 def test_parallel_unmasking_gives_the_same_sum() -> None:

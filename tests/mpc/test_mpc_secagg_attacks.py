@@ -501,7 +501,7 @@ def test_a_client_advertises_another_clients_key_to_cancel_a_mask() -> None:
     def copy_key(sent: dict[int, bytes]) -> dict[int, bytes]:
         advert = Advert.from_bytes(sent[0])
         victim = AgreementKey(
-            RunKeys.generate(case.root.derive("client", 5, case.session).derive("keys")).mask
+            RunKeys.generate(case.root.derive("client", 5, case.session).derive("keys", context)).mask
         )
         unsigned = Advert(advert.channel, victim.public, advert.seed, b"")
         signature = case.keys[1].sign(Advert.PURPOSE, context, unsigned.body(1))
@@ -518,7 +518,10 @@ def test_a_client_advertises_another_clients_key_to_cancel_a_mask() -> None:
 
     three = case.client(3)
     result = case.run({1: run(), 3: three}, record=True)
-    keys = {i: RunKeys.generate(case.root.derive("client", i, case.session).derive("keys")) for i in (3, 5)}
+    keys = {
+        i: RunKeys.generate(case.root.derive("client", i, case.session).derive("keys", context))
+        for i in (3, 5)
+    }
     shared = AgreementKey(keys[3].mask).agree(AgreementKey(keys[5].mask).public)
     assert pair_mask_key(context, 1, 3, shared) != pair_mask_key(context, 3, 5, shared)
     sent = next(m.data for m in result.messages if m.sender == 3 and m.round == MASKED)
@@ -527,7 +530,8 @@ def test_a_client_advertises_another_clients_key_to_cancel_a_mask() -> None:
     total = Accumulator(case.params)
     total.add_vector(masked.ring, [])
     everyone = {
-        i: RunKeys.generate(case.root.derive("client", i, case.session).derive("keys")) for i in case.keys
+        i: RunKeys.generate(case.root.derive("client", i, case.session).derive("keys", context))
+        for i in case.keys
     }
     total.add_masks([(own_mask_key(context, 3, everyone[3].seed), -1)])
     for j in (2, 4, 6):
