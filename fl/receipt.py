@@ -31,6 +31,12 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
         "The proof system's keys come from a single-party setup on this machine: whoever kept its randomness "
         "could forge proofs and open commitments to other updates. A ceremony of several parties removes that trust."
     ]
+    aggregation = _aggregation(session)
+    if any(phrase in aggregation["justification"] for phrase in ("WEAKER THAN ASKED", "LYING SERVER")):
+        insecure.append(
+            "So few clients cannot have the protection that the plan asks for against a coordinator that deviates, "
+            "together with corrupt clients: the justification under aggregation says what holds instead."
+        )
     if terms.aggregation.mode == "plain":
         insecure.append("Aggregation ran in the clear: the coordinator saw every update.")
     if terms.aggregation.mode == "paillier":
@@ -47,7 +53,7 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
             "format": "eppml-receipt-1",
             "plan_hash": plan.hash.hex(),
             "setup": {"kind": "single-party", "warning": insecure[0]},
-            "aggregation": _aggregation(session),
+            "aggregation": aggregation,
             "keys": _keys(session),
             "who_saw_what": _views(terms.aggregation.mode, terms.aggregation.min_clients, session.records),
             "privacy": {

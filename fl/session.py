@@ -164,9 +164,9 @@ class Session:
                 "chain": perf_counter() - exchanged,
             },
             "bytes": {
-                "update_message": max(len(p.signed.to_bytes()) for p in prepared.values()),
-                "sent_per_client": max(cost.bytes_sent for cost in clients),
-                "received_per_client": max(cost.bytes_received for cost in clients),
+                "update_message": max((len(p.signed.to_bytes()) for p in prepared.values()), default=0),
+                "sent_per_client": max((cost.bytes_sent for cost in clients), default=0),
+                "received_per_client": max((cost.bytes_received for cost in clients), default=0),
                 "coordinator_sent": server.bytes_sent,
                 "coordinator_received": server.bytes_received,
                 "float32_update": 4 * self.federation.model.size,

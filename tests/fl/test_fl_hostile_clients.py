@@ -1,5 +1,6 @@
 """Clients that send anything at all, against the real coordinator: the round goes on, and the audit holds."""
 
+import json
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,21 @@ def test_a_client_that_adds_garbage_to_the_sum_does_not_stop_the_round(
     run = _play(tmp_path)
     assert all(record.clients[HOSTILE - 1].status == "unsummed" for record in run.records())
     assert audit_run(run.path).passed
+
+
+def test_when_everybody_cheated_the_run_still_ends_and_holds(make_run: Callable[..., Run]) -> None:
+    """Nobody is left for the second round: it is skipped on the ledger, and the model stays what it was."""
+    run = make_run("--clients", "4", "--rounds", "2", "--cheat", "forged=4")
+    first, second = run.records()
+    assert {client.status for client in first.clients} == {"rejected"}
+    assert {client.status for client in second.clients} == {"excluded"}
+    assert second.model == first.previous_model
+    assert audit_run(run.path).passed
+
+
+def test_the_receipt_says_when_so_few_clients_weaken_the_protection(make_run: Callable[..., Run]) -> None:
+    def insecure(*options: str) -> str:
+        return " ".join(json.loads((make_run(*options).path / "receipt.json").read_text())["insecure"])
+
+    assert "So few clients" in insecure("--clients", "4", "--rounds", "2", "--cheat", "forged=4")
+    assert "So few clients" not in insecure("--clients", "10", "--rounds", "2")
