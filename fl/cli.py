@@ -156,16 +156,21 @@ def main(arguments: list[str] | None = None) -> int:
         result: Any = app(args=given, prog_name="eppml", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except typer.Exit as ended:
-        return ended.exit_code
+        # typer turns the keyboard's interrupt into this exit code, silently
+        return _interrupted() if ended.exit_code == INTERRUPTED else ended.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("eppml: interrupted; nothing is lost, go on with --resume", file=sys.stderr)
-        return INTERRUPTED
+        return _interrupted()
     except Exception as error:
         if debug:
             raise
         message, code = _explain(error)
         print(f"eppml: {message}", file=sys.stderr)
         return code
+
+
+def _interrupted() -> int:
+    print("eppml: interrupted; nothing is lost, go on with --resume", file=sys.stderr)
+    return INTERRUPTED
 
 
 # typer carries its own copy of click or uses the installed one, depending on its version
