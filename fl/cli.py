@@ -154,18 +154,19 @@ def main(arguments: list[str] | None = None) -> int:
     given = [argument for argument in given if argument != "--debug"] or ["--help"]
     try:
         result: Any = app(args=given, prog_name="eppml", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        code = result if isinstance(result, int) else 0
     except typer.Exit as ended:
-        return ended.exit_code
+        code = ended.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("eppml: interrupted; nothing is lost, go on with --resume", file=sys.stderr)
-        return INTERRUPTED
+        code = INTERRUPTED
     except Exception as error:
         if debug:
             raise
         message, code = _explain(error)
         print(f"eppml: {message}", file=sys.stderr)
-        return code
+    if code == INTERRUPTED:  # some versions of typer turn the keyboard's interrupt into this code, silently
+        print("eppml: interrupted; nothing is lost, go on with --resume", file=sys.stderr)
+    return code
 
 
 # typer carries its own copy of click or uses the installed one, depending on its version

@@ -234,3 +234,14 @@ def test_a_defect_is_called_one_and_debug_shows_it(
     assert "a wheel came off" in capsys.readouterr().err
     with pytest.raises(RuntimeError):
         main(["report", "x", "--debug"])
+
+
+def test_an_interrupted_run_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fl.run.start_run", interrupt)
+    assert main(["run", "digits", "--out", str(tmp_path / "out")]) == 130
+    assert "go on with --resume" in capsys.readouterr().err
