@@ -45,8 +45,17 @@ __all__ = ["Audit", "Failure", "audit_run"]
 _MAX_MANIFEST = 1 << 20
 
 
-def audit_run(run_directory: Path, *, chain: str | None = None, deployment: Path | None = None) -> Audit:
+def audit_run(
+    run_directory: Path,
+    *,
+    chain: str | None = None,
+    deployment: Path | None = None,
+    expected_plan: str | None = None,
+) -> Audit:
     """Audit the run in `run_directory`, or the one that `deployment` on `chain` and its block store hold.
+
+    `expected_plan` is the plan's hash as it was agreed on, in hexadecimal: an embedded ledger comes with its run, so
+    without it a run that somebody invented from end to end passes as what it is, another run.
 
     Raises: RunDirectoryError when there is nothing to audit; ChainUnreachable, WrongChain, NotDeployed.
     """
@@ -66,6 +75,9 @@ def audit_run(run_directory: Path, *, chain: str | None = None, deployment: Path
         number, client, act = _what_stood_in(directory, error.block)
         audit.fail("ledger", f"the ledger's log was changed: {error}{act}", number, client)
     else:
+        if expected_plan is not None:
+            agreed = expected_plan.lower().removeprefix("0x") in audit.plans
+            audit.require(agreed, "plan", f"the ledger holds no run of the plan {expected_plan}")
         _check_plan_file(audit, directory)
         _check_final_model(audit, directory, store)
         _check_records(audit, directory, store)

@@ -90,13 +90,14 @@ def audit(
     run_directory: Annotated[Path, typer.Argument(help="A run directory, or a folder with its block store.")],
     chain: Annotated[str | None, typer.Option(help="URL of the node that holds the ledger.")] = None,
     deployment: Annotated[Path | None, typer.Option(help="Manifest of the contracts on that chain.")] = None,
+    plan: Annotated[str | None, typer.Option(help="Hash of the plan that was agreed on.")] = None,
     as_json: Json = False,
 ) -> None:
     """Re-check every round from ledger and block store alone; exit code 0 only when all of it holds."""
     _needs_extra("fl", "torch", "web3", "pyrevm")
     from fl.audit import audit_run
 
-    findings = audit_run(run_directory, chain=chain, deployment=deployment)
+    findings = audit_run(run_directory, chain=chain, deployment=deployment, expected_plan=plan)
     if as_json:
         print(json.dumps(findings.as_dict(), indent=1))
     else:

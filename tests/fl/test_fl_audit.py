@@ -178,6 +178,14 @@ def test_a_missing_update_is_named(copy: Run) -> None:
     assert any(f"round 1, client {client}:" in m for m in failed(copy))
 
 
+def test_an_invented_run_is_not_the_agreed_plan(make_run: Make) -> None:
+    run = make_run(*OPTIONS)
+    agreed = json.loads((run.path / "receipt.json").read_text())["plan_hash"]
+    assert main(["audit", str(run.path), "--plan", agreed]) == 0
+    assert main(["audit", str(run.path), "--plan", "0x" + agreed.upper()]) == 0
+    assert main(["audit", str(run.path), "--plan", "00" * 32]) == 1
+
+
 def test_every_failure_makes_exit_code_one(copy: Run, capsys: pytest.CaptureFixture[str]) -> None:
     flip(copy.path / "model.safetensors", -1)
     assert main(["audit", str(copy.path)]) == 1
