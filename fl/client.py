@@ -15,6 +15,8 @@ from fl.update import SignedUpdate, context
 from mpc.errors import DecodeError, FaultyParty, ProtocolError
 from mpc.runtime import Inbox, Outbox
 from zk.commit_prove import ProverKey
+from zk.field import R
+from zk.statements import UpdateProof
 
 __all__ = ["Prepared", "client_round", "encode_update", "prepare", "sign"]
 
@@ -54,19 +56,21 @@ def prepare(
 ) -> Prepared:
     """Encode, commit, prove and sign one update; the proof is checked before it leaves, as any fault would look like fraud.
 
+    In a round in which the plan does not ask this member for a proof the message holds the commitment alone.
     Leakage: the message hides the update (blinded commitment, zero-knowledge proof); samples and membership are public.
     """
     values, saturated = encode_update(setting, index, update)
-    member = setting.members[index]
+    member, statement = setting.members[index], setting.statement
     bound, place = setting.l2_bound_sq(member), context(setting.plan_hash, setting.number, member.address)
-    proof, blinding = setting.statement.prove(
-        proving_key,
-        values,
-        l2_bound_sq=bound,
-        context=place,
-        randomness=secrets.update_randomness(setting.plan_hash, setting.number, values.tobytes()),
-    )
-    setting.statement.verify(setting.key, proof, l2_bound_sq=bound, context=place)
+    randomness = secrets.update_randomness(setting.plan_hash, setting.number, values.tobytes())
+    if setting.plan.proves(setting.number, index):
+        proof, blinding = statement.prove(
+            proving_key, values, l2_bound_sq=bound, context=place, randomness=randomness
+        )
+        statement.verify(setting.key, proof, l2_bound_sq=bound, context=place)
+    else:
+        blinding = randomness.derive("commitment alone").integers_below(R, statement.chunks)
+        proof = UpdateProof(statement.commit(setting.key, values, blinding, threads=1), b"")
     return Prepared(sign(setting, index, secrets, proof.to_bytes()), values, blinding, saturated)
 
 

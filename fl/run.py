@@ -20,7 +20,7 @@ from fl.cheats import assign
 from fl.federation import Federation
 from fl.ledger import EMBEDDED
 from fl.plan import Terms, load_terms, terms_from_dict
-from fl.progress import RunDisplay
+from fl.progress import Display
 from fl.receipt import write_receipt
 from fl.report import write_report
 from fl.rundir import RunDirectory, RunDirectoryError, free_directory
@@ -177,7 +177,7 @@ class Summary:
 
 
 def start_run(
-    request: Request, out: Path | None, *, resume: bool, replace: bool, display: RunDisplay
+    request: Request, out: Path | None, *, resume: bool, replace: bool, display: Display
 ) -> Summary:
     """Run, or go on with, what `request` asks for; everything is checked before the directory is touched.
 
@@ -252,7 +252,7 @@ def _existing(directory: RunDirectory, request: Request) -> Conditions:
 
 
 def _play(
-    directory: RunDirectory, conditions: Conditions, federation: Federation, display: RunDisplay
+    directory: RunDirectory, conditions: Conditions, federation: Federation, display: Display
 ) -> Summary:
     terms = conditions.terms
     with open_session(federation, directory, conditions.chain, display) as session:

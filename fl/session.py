@@ -20,7 +20,7 @@ from fl.ledger import open_ledger
 from fl.models import from_safetensors, to_safetensors
 from fl.parties import Parties, gather_parties
 from fl.plan import Contracts, Plan
-from fl.progress import RunDisplay
+from fl.progress import Display
 from fl.publish import Publisher
 from fl.record import RoundRecord
 from fl.round import RoundOutcome, coordinator_round
@@ -43,7 +43,7 @@ _PROVERS = 2
 
 @contextmanager
 def open_session(
-    federation: Federation, directory: RunDirectory, chain: str, display: RunDisplay
+    federation: Federation, directory: RunDirectory, chain: str, display: Display
 ) -> Iterator["Session"]:
     """Secrets, keys, ledger and plan of the run in `directory`: made at the first start, found again later.
 
@@ -123,7 +123,7 @@ class Session:
     def model_cid(self) -> str:
         return self.records[-1].model if self.records else self.plan.initial_model
 
-    def play_round(self, number: int, display: RunDisplay) -> dict[str, Any]:
+    def play_round(self, number: int, display: Display) -> dict[str, Any]:
         """Play round `number` from training to the ledger; returns what the run directory keeps of it."""
         setting = self._setting(number)
         before = from_safetensors(self.store.get(self.model_cid))
@@ -199,7 +199,7 @@ class Session:
         return {client for record in self.records for client in record.convicted}
 
     def _prepare(
-        self, setting: RoundSetting, updates: Mapping[int, NDArray[np.float32]], display: RunDisplay
+        self, setting: RoundSetting, updates: Mapping[int, NDArray[np.float32]], display: Display
     ) -> dict[int, Prepared]:
         """Prove for all clients; the multi-exponentiations release the interpreter, so two threads use two cores."""
 
