@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from fl import data, schedule
 from fl.aggregate.secagg import sum_parameters
 from fl.engine import LocalEngine, Trained, Work
-from fl.learning import algorithm_of, model_of
-from fl.models import Evaluation, Model, Vector
+from fl.learning import algorithm_of
+from fl.models import Evaluation, Model, Vector, model_for
 from fl.optim import Algorithm
 from fl.partition import split
 from fl.plan import Terms, update_codec
@@ -47,8 +47,9 @@ class Federation:
 
         Raises: ParameterError, CodecError (naming the missing bits).
         """
-        model, algorithm = model_of(terms), algorithm_of(terms)
-        dataset = data.load(terms.dataset, directory, allow_unverified=allow_unverified)
+        algorithm = algorithm_of(terms)
+        dataset = data.load(terms.dataset, directory)
+        model = model_for(terms.model, dataset.inputs, dataset.classes)
         shards = split(dataset.train_y, terms.clients, terms.partition, terms.seed, terms.training.batch)
         update_codec(terms, max(weights_of(terms, shards)))
         statement = NormBound(dim=algorithm.payload_size(model.size), bits=terms.update.bits)

@@ -1,24 +1,10 @@
-"""What a plan's terms say about learning: the model, and the algorithm with everything wrapped around it.
+"""What a plan's terms say about learning: the algorithm, and everything wrapped around it."""
 
-    terms --> model_of      parameters as one flat vector
-          --> algorithm_of  what clients send, what the coordinator makes of the mean
-"""
-
-from fl.data import classes_of, shape_of
 from fl.engine import LocalSGD
-from fl.models import Model, model_for
 from fl.optim import Algorithm, algorithm_for, algorithm_settings
 from fl.plan import Terms
 
-__all__ = ["algorithm_of", "model_of"]
-
-
-def model_of(terms: Terms) -> Model:
-    """The model for the plan's data set.
-
-    Raises: ParameterError when it cannot read such records.
-    """
-    return model_for(terms.model, shape_of(terms.dataset), classes_of(terms.dataset))
+__all__ = ["algorithm_of"]
 
 
 def algorithm_of(terms: Terms) -> Algorithm:

@@ -43,6 +43,9 @@ class Request:
     drop: float | None = None
     chain: str | None = None
     data: Path | None = None
+    processes: int = 1
+    device: str = "cpu"
+    allow_unverified: bool = False
 
 
 @dataclass(frozen=True)

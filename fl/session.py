@@ -16,8 +16,10 @@ from fl.cache import cache_directory
 from fl.cheats import misbehave
 from fl.client import Prepared, client_round, prepare
 from fl.federation import Federation
+from fl.engine import LocalEngine
 from fl.ledger import open_ledger
-from fl.models import from_safetensors, to_safetensors
+from fl.memory import Memories
+from fl.models import Vector, from_safetensors, to_safetensors
 from fl.parties import Parties, gather_parties
 from fl.plan import Contracts, Plan
 from fl.progress import Display
@@ -43,7 +45,13 @@ _PROVERS = 2
 
 @contextmanager
 def open_session(
-    federation: Federation, directory: RunDirectory, chain: str, display: Display
+    federation: Federation,
+    directory: RunDirectory,
+    chain: str,
+    display: Display,
+    *,
+    processes: int = 1,
+    device: str = "cpu",
 ) -> Iterator["Session"]:
     """Secrets, keys, ledger and plan of the run in `directory`: made at the first start, found again later.
 
@@ -56,9 +64,12 @@ def open_session(
     keys = load_or_create(federation.statement, cache_directory() / "keys", unsafe_single_party=True)
     store = LocalStore(directory.blocks)
     display.stage("ledger")
-    with open_ledger(chain, directory, parties.coordinator.signer) as deployment:
+    with (
+        federation.engine(processes, device) as engine,
+        open_ledger(chain, directory, parties.coordinator.signer) as deployment,
+    ):
         plan = _plan(federation, directory, store, keys, parties, deployment)
-        session = Session(federation, directory, store, keys, parties, deployment, plan)
+        session = Session(federation, directory, store, keys, parties, deployment, plan, engine)
         session.publisher.register()
         yield session
 
@@ -75,12 +86,13 @@ def _plan(
     plan = Plan(
         terms=federation.terms,
         members=tuple(
-            Member(secret.address, secret.identity.public().raw, len(shard))
-            for secret, shard in zip(parties.clients.values(), federation.shards, strict=True)
+            Member(secret.address, secret.identity.public().raw, weight)
+            for secret, weight in zip(parties.clients.values(), federation.weights, strict=True)
         ),
         dataset_sha256=federation.dataset.sha256,
         verifying_key=store.put(encode_verifier_key(keys.vk)),
-        initial_model=store.put(to_safetensors(federation.model.initial(federation.terms.seed))),
+        parameters=federation.model.size,
+        initial_model=store.put(to_safetensors(federation.initial_state())),
         contracts=Contracts(deployment.domain.chain_id, deployment.domain.verifying_contract),
         committee=tuple(m.identity.public().raw.hex() for m in committee.members) if committee else (),
         committee_key=store.put(committee.key.to_bytes()) if committee else "",
@@ -106,11 +118,14 @@ class Session:
         parties: Parties,
         deployment: Deployment,
         plan: Plan,
+        engine: LocalEngine,
     ) -> None:
         self.federation, self.directory, self.store, self.keys = federation, directory, store, keys
         self.parties, self.deployment, self.plan = parties, deployment, plan
         self.publisher = Publisher(plan, federation.statement, keys.vk, store, deployment)
+        self.engine = engine
         self._committee = Committee.of(plan, store)
+        self._memories = Memories(directory, federation.algorithm.memory_size(federation.model.size))
         self.records: list[RoundRecord] = []
         for number in range(directory.rounds_done()):
             document = directory.read_json(directory.round_file(number))
@@ -125,11 +140,14 @@ class Session:
 
     def play_round(self, number: int, display: Display) -> dict[str, Any]:
         """Play round `number` from training to the ledger; returns what the run directory keeps of it."""
-        setting = self._setting(number)
-        before = from_safetensors(self.store.get(self.model_cid))
+        setting, states = self._setting(number), self._states()
+        before = states[0]
         clock = perf_counter()
         display.stage(f"round {number}: training")
-        updates = {index: self.federation.train(number, index, before) for index in setting.members}
+        memories = self._memories.before(number)
+        results = self.federation.train(self.engine, number, tuple(setting.members), states, memories)
+        updates = {index: made.payload for index, made in results.items() if made.payload is not None}
+        silent = {index: made.reason for index, made in results.items() if made.payload is None}
         trained = perf_counter()
         display.stage(f"round {number}: proving")
         prepared = self._prepare(setting, updates, display)
@@ -142,10 +160,12 @@ class Session:
         if outcome.total is not None:
             samples = sum(setting.members[index].samples for index in outcome.included)
             mean = self.plan.codec().decode_sum(outcome.total, total_weight=samples)
-            after = (before + mean).astype(np.float32)
+            share = len(outcome.included) / len(self.plan.members)
+            after = self.federation.algorithm.step(before, mean, share, number)
         record, record_cid, gas = self.publisher.publish(
-            setting, outcome, self.model_cid, after, self.federation.evaluate(after), self._banned()
+            setting, outcome, self.model_cid, after, self.federation.evaluate(after), self._banned(), silent
         )
+        self._memories.keep(number + 1, memories | {index: made.memory for index, made in results.items()})
         self.records.append(record)
         display.advance(len(self.plan.members) - len(setting.members))
         clients = [costs[index] for index in prepared]
@@ -169,7 +189,7 @@ class Session:
                 "received_per_client": max((cost.bytes_received for cost in clients), default=0),
                 "coordinator_sent": server.bytes_sent,
                 "coordinator_received": server.bytes_received,
-                "float32_update": 4 * self.federation.model.size,
+                "float32_update": 4 * self.federation.statement.dim,
             },
             "rounds_of_messages": server.rounds,
             "gas": gas,
@@ -177,9 +197,16 @@ class Session:
         }
 
     def finish(self) -> str:
-        """Write the final model; returns its CID."""
-        self.directory.write("model.safetensors", self.store.get(self.model_cid))
+        """Write the final model, without what the algorithm's server keeps beside it; returns the state's CID."""
+        state = from_safetensors(self.store.get(self.model_cid))
+        self.directory.write("model.safetensors", to_safetensors(state[: self.plan.parameters]))
         return self.model_cid
+
+    def _states(self) -> list[Vector]:
+        """The state now, and as many before it as a client's starting point may lie behind; the newest first."""
+        cids = [self.plan.initial_model, *(record.model for record in self.records)]
+        wanted = cids[::-1][: self.plan.terms.participation.staleness + 1]
+        return [from_safetensors(self.store.get(cid)) for cid in wanted]
 
     def _setting(self, number: int) -> RoundSetting:
         banned = self._banned()
