@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import io
 import struct
 import tarfile
 import threading
