@@ -48,7 +48,7 @@ class Federation:
         Raises: ParameterError, CodecError (naming the missing bits).
         """
         algorithm = algorithm_of(terms)
-        dataset = data.load(terms.dataset, directory)
+        dataset = data.load(terms.dataset, directory, allow_unverified)
         model = model_for(terms.model, dataset.inputs, dataset.classes)
         shards = split(dataset.train_y, terms.clients, terms.partition, terms.seed, terms.training.batch)
         update_codec(terms, max(weights_of(terms, shards)))

@@ -15,8 +15,8 @@ from fl.aggregate.paillier import committee_round
 from fl.cache import cache_directory
 from fl.cheats import misbehave
 from fl.client import Prepared, client_round, prepare
-from fl.federation import Federation
 from fl.engine import LocalEngine
+from fl.federation import Federation
 from fl.ledger import open_ledger
 from fl.memory import Memories
 from fl.models import Vector, from_safetensors, to_safetensors
@@ -28,7 +28,7 @@ from fl.record import RoundRecord
 from fl.round import RoundOutcome, coordinator_round
 from fl.rundir import RunDirectory, RunDirectoryError
 from fl.seeds import generator
-from fl.setting import COORDINATOR, Committee, RoundSetting
+from fl.setting import COORDINATOR, Committee, RoundSetting, taking_part
 from fl.update import SignedUpdate
 from mpc.errors import DecodeError
 from mpc.runtime import Cost, Network, Protocol, run_local
@@ -135,6 +135,17 @@ class Session:
                 raise RunDirectoryError(f"round {number} of {directory.path} is damaged: {error}") from error
 
     @property
+    def caveats(self) -> tuple[str, ...]:
+        """What has to be said beside every figure of this run."""
+        said = [
+            f"{file} is not the published file of {self.federation.dataset.name}: figures are not comparable"
+            for file in self.federation.dataset.unverified
+        ]
+        if not self.engine.work.reproducible:
+            said.append("trained in a way that does not give the same bits again (a GPU, or bfloat16)")
+        return tuple(said)
+
+    @property
     def model_cid(self) -> str:
         return self.records[-1].model if self.records else self.plan.initial_model
 
@@ -209,7 +220,6 @@ class Session:
         return [from_safetensors(self.store.get(cid)) for cid in wanted]
 
     def _setting(self, number: int) -> RoundSetting:
-        banned = self._banned()
         return RoundSetting(
             plan=self.plan,
             plan_hash=self.plan.hash,
@@ -217,7 +227,7 @@ class Session:
             statement=self.federation.statement,
             key=self.keys.vk,
             domain=self.deployment.domain,
-            members={i: m for i, m in enumerate(self.plan.members, start=1) if i not in banned},
+            members=taking_part(self.plan, number, self._banned()),
             committee=self._committee,
         )
 

@@ -1,8 +1,8 @@
 """Measures the cells of a suite one after the other, keeps each result as it comes, and goes on where it was left.
 
-    OUT/results/KEY.json   one finished cell: rows, curves, pictures, seconds, machine, and the command that repeats it
-    OUT/runs/KEY           the run directory of a cell that is a whole run
-    OUT/table.md, OUT/index.html, OUT/results.json    written after every cell
+OUT/results/KEY.json   one finished cell: rows, curves, pictures, seconds, machine, and the command that repeats it
+OUT/runs/KEY           the run directory of a cell that is a whole run
+OUT/table.md, OUT/index.html, OUT/results.json    written after every cell
 """
 
 import json

@@ -33,9 +33,7 @@ def audited_run(
     )
     directory = conditions.work / key
     directory.parent.mkdir(parents=True, exist_ok=True)
-    summary = start_run(
-        request, directory, resume=True, replace=False, display=StageDisplay(display, key)
-    )
+    summary = start_run(request, directory, resume=True, replace=False, display=StageDisplay(display, key))
     return summary, audit_run(directory).passed
 
 
