@@ -92,6 +92,7 @@ def plan_of(terms: Terms) -> Plan:
         ),
         dataset_sha256=digest("data"),
         verifying_key=cid("key"),
+        parameters=650,
         initial_model=cid("model", -1),
         contracts=Contracts(31337, f"0x{digest('rounds')[:40]}"),
     )
@@ -126,6 +127,7 @@ def record_of(
         accuracy=0.945 - 0.85 / learnt**1.5,
         loss=2.3 / learnt**0.9,
         beacon=bytes(32).hex(),
+        epoch="",
     )
 
 
