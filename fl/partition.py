@@ -11,35 +11,22 @@ sizes: Li et al., "Federated optimization in heterogeneous networks" (2020), app
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fl.plan import Partition
 from fl.seeds import generator
 from mpc.errors import ParameterError
 
-__all__ = ["Spread", "split"]
+__all__ = ["split"]
 
 Indices = NDArray[np.int64]
 
 _TRIES = 1000
 
 
-class Spread(Protocol):
-    """What a plan says about the partition: its kind, and the one number that kind needs."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def alpha(self) -> float: ...
-    @property
-    def classes(self) -> int: ...
-    @property
-    def skew(self) -> float: ...
-
-
-def split(labels: Indices, clients: int, partition: Spread, seed: int, batch: int) -> list[Indices]:
+def split(labels: Indices, clients: int, partition: Partition, seed: int, batch: int) -> list[Indices]:
     """Indices of the training samples of each client; every client gets at least one sample, every sample one client.
 
     Where sizes are drawn, a client gets at least a batch, or half an equal part if that is less.
@@ -49,8 +36,6 @@ def split(labels: Indices, clients: int, partition: Spread, seed: int, batch: in
     """
     if clients > len(labels):
         raise ParameterError(f"{clients} clients are more than the {len(labels)} training samples")
-    if partition.kind not in _KINDS:
-        raise ParameterError(f"partition.kind must be one of {', '.join(_KINDS)}, not {partition.kind!r}")
     rng = generator(seed, "partition", partition.kind)
     smallest = min(batch, len(labels) // (2 * clients))
     parts = _KINDS[partition.kind](labels, clients, partition, rng, smallest)
@@ -58,13 +43,13 @@ def split(labels: Indices, clients: int, partition: Spread, seed: int, batch: in
 
 
 def _iid(
-    labels: Indices, clients: int, partition: Spread, rng: np.random.Generator, smallest: int
+    labels: Indices, clients: int, partition: Partition, rng: np.random.Generator, smallest: int
 ) -> list[Indices]:
     return np.array_split(rng.permutation(len(labels)), clients)
 
 
 def _dirichlet(
-    labels: Indices, clients: int, partition: Spread, rng: np.random.Generator, smallest: int
+    labels: Indices, clients: int, partition: Partition, rng: np.random.Generator, smallest: int
 ) -> list[Indices]:
     """Draw class shares until every client has `smallest` samples, as the source does; else top up from the largest."""
     parts: list[list[Indices]] = []
@@ -87,7 +72,7 @@ def _dirichlet(
 
 
 def _shards(
-    labels: Indices, clients: int, partition: Spread, rng: np.random.Generator, smallest: int
+    labels: Indices, clients: int, partition: Partition, rng: np.random.Generator, smallest: int
 ) -> list[Indices]:
     """Cut every class into shards and deal each client `classes` of them, all of different classes.
 
@@ -144,7 +129,7 @@ def _doubles(held: Indices) -> list[int]:
 
 
 def _size_skew(
-    labels: Indices, clients: int, partition: Spread, rng: np.random.Generator, smallest: int
+    labels: Indices, clients: int, partition: Partition, rng: np.random.Generator, smallest: int
 ) -> list[Indices]:
     """Random parts with sizes proportional to exp(skew * N(0, 1)); skew 0 makes them equal."""
     weights = np.exp(partition.skew * rng.standard_normal(clients))
@@ -172,7 +157,7 @@ def _apportion(weights: NDArray[np.float64], total: int, lowest: int, highest: i
     return sizes
 
 
-_Split = Callable[[Indices, int, Spread, np.random.Generator, int], list[Indices]]
+_Split = Callable[[Indices, int, Partition, np.random.Generator, int], list[Indices]]
 _KINDS: dict[str, _Split] = {
     "dirichlet": _dirichlet,
     "iid": _iid,
