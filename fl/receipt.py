@@ -31,6 +31,11 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
         "The proof system's keys come from a single-party setup on this machine: whoever kept its randomness "
         "could forge proofs and open commitments to other updates. A ceremony of several parties removes that trust."
     ]
+    insecure += session.caveats
+    if terms.proofs.kind != "all":
+        insecure.append(
+            f"{_proven_share(session)} Updates without a proof are not known to be within their bounds."
+        )
     aggregation = _aggregation(session)
     if any(phrase in aggregation["justification"] for phrase in ("WEAKER THAN ASKED", "LYING SERVER")):
         insecure.append(
@@ -71,9 +76,10 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
                 for record in session.records
                 for opened in record.opened
             ],
-            "proven": f"Every update in a sum is {statement.dim} integers of {statement.bits} bits whose Euclidean norm is "
-            "within the plan's bound, and the sum is the sum of exactly those updates. Nothing is proven about the "
-            "data an update was trained on.",
+            "participation": _participation(session),
+            "proven": f"{_proven_share(session)} A proven update in a sum is {statement.dim} integers of "
+            f"{statement.bits} bits whose Euclidean norm is within the plan's bound, and the sum is the sum of exactly the "
+            "committed updates. Nothing is proven about the data an update was trained on.",
             "backends": {
                 "zk": backends.get().name,
                 "ledger": ledger,
@@ -85,6 +91,28 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
             "insecure": insecure,
         },
     )
+
+
+def _proven_share(session: "Session") -> str:
+    """Whose updates were proven, as it happened."""
+    sent = [(r.round, c.client) for r in session.records for c in r.clients if c.update]
+    proven = [place for place in sent if session.plan.proves(*place)]
+    if len(proven) == len(sent):
+        return "Every update was proven."
+    rounds = len({number for number, _ in proven})
+    return (
+        f"Proofs were made for a public sample: {len(proven)} of {len(sent)} updates, in {rounds} of "
+        f"{len(session.records)} rounds."
+    )
+
+
+def _participation(session: "Session") -> dict[str, Any]:
+    asked = [sum(c.status not in ("absent", "excluded") for c in r.clients) for r in session.records]
+    return {
+        "members": len(session.plan.members),
+        "asked_per_round": asked,
+        "schedule": "public: drawn from the plan's seed, so that no amplification by secret sampling is claimed",
+    }
 
 
 def _version(package: str) -> str:

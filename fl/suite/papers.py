@@ -46,7 +46,9 @@ def _private(rows: Rows) -> str:
 
 
 def _detected(rows: Rows) -> str:
-    cone = [row for row in rows if row["rule"] == "cone" and row["attack"] not in ("none", "adaptive")]
+    cone = [
+        row for row in rows if row["rule"] == "cone test" and row["attack"] not in ("none", "inside the cone")
+    ]
     if not cone:
         return ""
     caught = sorted(row["detected"] for row in cone)
