@@ -7,7 +7,6 @@ small convolution the faults took two thirds of the time.
 import threading
 from math import prod
 
-import torch
 from torch import Tensor
 
 __all__ = ["bordered", "scratch"]
@@ -17,11 +16,12 @@ _held = threading.local()
 
 
 def _flat(label: str, size: int, like: Tensor) -> Tensor:
-    buffers: dict[tuple[str, torch.dtype, torch.device], Tensor] = _held.__dict__
-    key = (label, like.dtype, like.device)
-    if key not in buffers or buffers[key].numel() < size:
-        buffers[key] = like.new_empty(size)
-    return buffers[key][:size]
+    buffers = _held.__dict__
+    key = f"{label} {like.dtype} {like.device}"
+    held: Tensor | None = buffers.get(key)
+    if held is None or held.numel() < size:
+        held = buffers[key] = like.new_empty(size)
+    return held[:size]
 
 
 def scratch(label: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
