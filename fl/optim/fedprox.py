@@ -32,5 +32,5 @@ class FedProx(FedAvg):
     def local(
         self, model: Model, cohort: Cohort, state: Vector, memory: Tensor, round: int
     ) -> tuple[Tensor, Tensor]:
-        start = cohort.tensor(state)
+        start = cohort.tensor(state[: model.size])
         return local_sgd(model, cohort, start, self.sgd, proximal=self.proximal) - start, memory
