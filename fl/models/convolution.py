@@ -10,7 +10,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-__all__ = ["convolve", "input_gradient", "patches", "weight_gradient"]
+from fl.models.scratch import bordered, scratch
+
+__all__ = ["convolve", "input_gradient", "patches"]
 
 _KERNEL, _PAD = 5, 2
 _REACH = 3  # a 5-tap kernel with stride 2 touches an input from at most three outputs a side
@@ -25,31 +27,27 @@ def _patch_index(side: int) -> Tensor:
     return (line[:, None, :, None] * wide + line[None, :, None, :]).flatten()
 
 
-def patches(images: Tensor, side: int) -> Tensor:
-    """What each of 25 taps sees at each output place.
+def patches(label: str, images: Tensor, side: int) -> Tensor:
+    """What each of 25 taps sees at each output place, in scratch memory called `label`.
 
-    Shapes: [clients, channels, side * side, batch] -> [clients, channels * 25, (side / 2)^2 * batch].
+    Shapes: [clients, channels, side, side, batch] -> [clients, channels * 25, (side / 2)^2 * batch].
     """
-    clients, channels, _, batch = images.shape
-    wide = side + 2 * _PAD
-    padded = images.new_zeros(clients, channels, wide, wide, batch)
-    padded[:, :, _PAD:-_PAD, _PAD:-_PAD] = images.view(clients, channels, side, side, batch)
+    clients, channels, _, _, batch = images.shape
+    framed = bordered(f"{label}, framed", images, _PAD)
     index = _patch_index(side).to(images.device)
-    return (
-        padded.view(clients * channels, wide * wide, batch)
-        .index_select(1, index)
-        .view(clients, channels * _KERNEL * _KERNEL, -1)
-    )
+    seen = scratch(label, (clients * channels, len(index), batch), images)
+    torch.index_select(framed.view(clients * channels, -1, batch), 1, index, out=seen)
+    return seen.view(clients, channels * _KERNEL * _KERNEL, -1)
 
 
-def convolve(seen: Tensor, weights: Tensor, biases: Tensor) -> Tensor:
-    """Shapes: seen [clients, taps, places]; weights [clients, out, in, 5, 5]; biases [clients, out]."""
-    return torch.baddbmm(biases.unsqueeze(2), weights.flatten(2), seen)
+def convolve(label: str, seen: Tensor, weights: Tensor, biases: Tensor) -> Tensor:
+    """The convolution and its rectifier, in scratch memory called `label`.
 
-
-def weight_gradient(seen: Tensor, error: Tensor) -> Tensor:
-    """Shapes: seen [clients, taps, places]; error [clients, out, places]; result [clients, out, taps]."""
-    return torch.bmm(error, seen.transpose(1, 2))
+    Shapes: seen [clients, taps, places]; weights [clients, out, in, 5, 5]; biases [clients, out].
+    """
+    result = scratch(label, (*biases.shape, seen.shape[2]), seen)
+    torch.baddbmm(biases.unsqueeze(2), weights.flatten(2), seen, out=result)
+    return result.relu_()
 
 
 @lru_cache
@@ -75,16 +73,18 @@ def _spread(weights: Tensor) -> Tensor:
 
 
 def input_gradient(error: Tensor, weights: Tensor, side: int, batch: int) -> Tensor:
-    """The error at the inputs.
+    """The error at the inputs, in scratch memory.
 
     Shapes: error [clients, out, (side / 2)^2 * batch]; result [clients, in, side * side, batch].
     """
     clients, outputs, inputs = weights.shape[:3]
     half = side // 2
-    padded = error.new_zeros(clients, outputs, half + 2, half + 2, batch)
-    padded[:, :, 1:-1, 1:-1] = error.view(clients, outputs, half, half, batch)
+    framed = bordered("error, framed", error.view(clients, outputs, half, half, batch), 1)
     index = _spread_index(side).to(error.device)
-    around = padded.view(clients * outputs, -1, batch).index_select(1, index)
-    blocks = torch.bmm(_spread(weights), around.view(clients, outputs * _REACH * _REACH, -1))
-    blocks = blocks.view(clients, 2, 2, inputs, half, half, batch).permute(0, 3, 4, 1, 5, 2, 6)
-    return blocks.reshape(clients, inputs, side * side, batch)
+    around = scratch("errors around", (clients * outputs, len(index), batch), error)
+    torch.index_select(framed.view(clients * outputs, -1, batch), 1, index, out=around)
+    blocks = scratch("blocks", (clients, 4 * inputs, half * half * batch), error)
+    torch.bmm(_spread(weights), around.view(clients, outputs * _REACH * _REACH, -1), out=blocks)
+    result = scratch("blocks, in place", (clients, inputs, half, 2, half, 2, batch), error)
+    result.copy_(blocks.view(clients, 2, 2, inputs, half, half, batch).permute(0, 3, 4, 1, 5, 2, 6))
+    return result.view(clients, inputs, side * side, batch)

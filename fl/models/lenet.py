@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from fl.models.base import Evaluation, Vector, evaluate_in_chunks, softmax_error
-from fl.models.convolution import convolve, input_gradient, patches, weight_gradient
+from fl.models.base import Evaluation, Vector, evaluate_in_chunks, rectifier_error, softmax_error
+from fl.models.convolution import convolve, input_gradient, patches
 from fl.models.layers import Shape, draw, parts, total
 from fl.seeds import generator
 from mpc.errors import ParameterError
@@ -80,21 +80,22 @@ class LeNet:
         into = parts(result, self._shapes)
         clients, batch = features.shape[:2]
         side = isqrt(self.inputs)
-        seen1 = patches(features.transpose(1, 2).unsqueeze(1), side)
-        maps1 = convolve(seen1, w1, b1).relu_()
-        seen2 = patches(maps1.view(clients, _FIRST, -1, batch), side // 2)
-        maps2 = convolve(seen2, w2, b2).relu_()
+        pixels = features.view(clients, batch, 1, side, side).permute(0, 2, 3, 4, 1)
+        seen1 = patches("patches 1", pixels, side)
+        maps1 = convolve("maps 1", seen1, w1, b1)
+        seen2 = patches("patches 2", maps1.view(clients, _FIRST, side // 2, side // 2, batch), side // 2)
+        maps2 = convolve("maps 2", seen2, w2, b2)
         flat = maps2.view(clients, -1, batch)
         hidden = torch.baddbmm(b3.unsqueeze(2), w3, flat).relu_()
         logits = torch.baddbmm(b4.unsqueeze(2), w4, hidden)
         error4 = softmax_error(logits.transpose(1, 2), labels, weights).transpose(1, 2)
-        error3 = torch.bmm(w4.transpose(1, 2), error4).mul_(hidden > 0)
-        error2 = torch.bmm(w3.transpose(1, 2), error3).mul_(flat > 0).view_as(maps2)
-        error1 = input_gradient(error2, w2, side // 2, batch).view_as(maps1).mul_(maps1 > 0)
+        error3 = rectifier_error(torch.bmm(w4.transpose(1, 2), error4), hidden)
+        error2 = rectifier_error(torch.bmm(w3.transpose(1, 2), error3), flat).view_as(maps2)
+        error1 = rectifier_error(input_gradient(error2, w2, side // 2, batch).view_as(maps1), maps1)
         for layer, (error, seen) in enumerate(
             ((error1, seen1), (error2, seen2), (error3, flat), (error4, hidden))
         ):
-            into[2 * layer].flatten(2).copy_(weight_gradient(seen, error))
+            torch.bmm(error, seen.transpose(1, 2), out=into[2 * layer].flatten(2))
             into[2 * layer + 1].copy_(error.sum(2))
         return result
 
