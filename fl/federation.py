@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fl import data
 from fl.aggregate.secagg import sum_parameters
-from fl.models import Evaluation, SoftmaxRegression
+from fl.engine import LocalSGD, Work
+from fl.models import Evaluation, Model, model_for
+from fl.optim import FedAvg
 from fl.partition import split
 from fl.plan import Terms, update_codec
-from fl.seeds import generator
+from mpc.errors import ParameterError
 from zk.statements import NormBound
 
 __all__ = ["Federation"]
@@ -29,7 +30,7 @@ class Federation:
     drop: float
     dataset: data.Dataset
     shards: Sequence[NDArray[np.int64]]
-    model: SoftmaxRegression
+    model: Model
     statement: NormBound
 
     @classmethod
@@ -42,7 +43,7 @@ class Federation:
         """
         dataset = data.load(terms.dataset, directory)
         shards = split(dataset.train_y, terms.clients, terms.partition, terms.seed, terms.training.batch)
-        model = SoftmaxRegression(dataset.inputs, dataset.classes)
+        model = model_for(terms.model, dataset.inputs, dataset.classes)
         update_codec(terms, max(map(len, shards)))
         statement = NormBound(dim=model.size, bits=terms.update.bits)
         if terms.aggregation.mode == "secagg":
@@ -55,15 +56,19 @@ class Federation:
 
         Shapes: start and result [dim].
         """
-        mine = self.shards[index - 1]
-        features, labels = _tensors(self.dataset.train_x[mine], self.dataset.train_y[mine])
-        rng = generator(self.terms.seed, "training", number, index)
-        return self.model.train(start, features, labels, self.terms.training, rng)
+        trained = self.work.train([index], start, {}, number)[index]
+        if trained.payload is None:
+            raise ParameterError(f"client {index}: {trained.reason}")
+        return trained.payload
+
+    @cached_property
+    def work(self) -> Work:
+        """What the clients train on, and how."""
+        how = self.terms.training
+        sgd = LocalSGD(epochs=how.epochs, batch=how.batch, learning_rate=how.learning_rate)
+        features, labels = self.dataset.train_x, self.dataset.train_y
+        return Work(self.model, FedAvg(sgd), features, labels, self.shards, self.terms.seed)
 
     def evaluate(self, parameters: NDArray[np.float32]) -> Evaluation:
         """Accuracy and loss on the held-out samples."""
-        return self.model.evaluate(parameters, *_tensors(self.dataset.test_x, self.dataset.test_y))
-
-
-def _tensors(features: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(np.ascontiguousarray(features)), torch.from_numpy(np.ascontiguousarray(labels))
+        return self.model.evaluate(parameters, self.dataset.test_x, self.dataset.test_y)
