@@ -22,7 +22,7 @@ MAX_VARIANCE = 1 << 52
 
 
 class DiscreteGaussian:
-    """The law for an integer variance, on [-high, high]; each tail has at most 2^-129 of the mass.
+    """The law for an integer variance, on [-high, high]; each tail has at most 2^-161 of the mass.
 
     It is subgaussian with its own variance as parameter (Corollary 17 of the source), hence the tail
     exp(-high^2 / (2 variance)).
@@ -53,7 +53,7 @@ def _sampler(variance: int) -> Sampler:
 
 
 def discrete_gaussian(stream: Stream, variance: int, n: int) -> Int64s:
-    """`n` independent samples within 2^-128 of the discrete Gaussian each, in statistical distance.
+    """`n` independent samples within 2^-160 of the discrete Gaussian each, in statistical distance.
 
     Shapes: the result [n].
     Raises: ParameterError for a variance outside [1, MAX_VARIANCE].

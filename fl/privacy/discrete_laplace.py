@@ -25,7 +25,7 @@ _MAX_SCALE = 1 << 40
 
 
 class DiscreteLaplace:
-    """The law for a rational scale, on [-high, high]; each tail has at most 2^-130 of the mass."""
+    """The law for a rational scale, on [-high, high]; each tail has at most 2^-162 of the mass."""
 
     mode = 0
     error = 2.0**-45
@@ -46,7 +46,7 @@ class DiscreteLaplace:
 
 
 def discrete_laplace(stream: Stream, scale: Fraction, n: int) -> Int64s:
-    """`n` independent samples within 2^-128 of the discrete Laplace law each, in statistical distance.
+    """`n` independent samples within 2^-160 of the discrete Laplace law each, in statistical distance.
 
     Shapes: the result [n].
     Raises: ParameterError for a scale outside (0, 2^40].
@@ -61,7 +61,5 @@ def noisy_count(stream: Stream, count: int, epsilon: Fraction, sensitivity: int 
     Raises: ParameterError unless epsilon and sensitivity are positive.
     """
     if epsilon <= 0 or sensitivity < 1:
-        raise ParameterError(
-            f"epsilon and sensitivity must be positive, got {epsilon} and {sensitivity}"
-        )
+        raise ParameterError(f"epsilon and sensitivity must be positive, got {epsilon} and {sensitivity}")
     return count + discrete_laplace_exact(stream, Fraction(sensitivity) / epsilon)

@@ -2,12 +2,12 @@
 
     64-bit word --thresholds--> bucket of `width` integers --word--> one of them, kept with probability p(x) / p(peak)
 
-The thresholds are cumulative probabilities to 192 bits; a word that equals the first 64 bits of one is extended by 128
+The thresholds are cumulative probabilities to 256 bits; a word that equals the first 64 bits of one is extended by 192
 more. The acceptance is compared in floats, and in `PRECISION`-bit arithmetic whenever the floats are too close to tell,
 so the outcome never depends on a float's rounding: all decisions are those of the exact comparison.
 
-What is not exact, together at most 2^-128 in statistical distance for one sample: the tails cut off by the law (at most
-2^-129), the thresholds' rounding (2^-180 a bucket) and an acceptance undecided after 192 bits (2^-180).
+What is not exact, together at most 2^-160 in statistical distance for one sample: the tails cut off by the law (at most
+2^-161), the thresholds' rounding (2^-250 a bucket) and an acceptance undecided after 256 bits (2^-250).
 
 Source: inversion and rejection are Devroye, "Non-uniform random variate generation" (1986), II.2 and II.3; the lazy
 refinement is Knuth and Yao, "The complexity of nonuniform random number generation" (1976).
@@ -27,12 +27,12 @@ __all__ = ["DISTANCE_BITS", "PRECISION", "TAIL_BITS", "Law", "Sampler", "bucket_
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-DISTANCE_BITS = 128
+DISTANCE_BITS = 160
 """A sample is within 2^-DISTANCE_BITS of its law, in statistical distance."""
 TAIL_BITS = DISTANCE_BITS + 2
-PRECISION = 320
+PRECISION = 384
 _WORD = 64
-_THRESHOLD_BITS = 192
+_THRESHOLD_BITS = 256
 # floats closer than this are compared again in high precision
 _CLOSE = 2.0**-34
 
@@ -40,7 +40,7 @@ _CLOSE = 2.0**-34
 class Law(Protocol):
     """A distribution on the integers, falling on both sides of `mode`, whose mass outside [low, high] is negligible.
 
-    `log_ratio` is accurate to an absolute `error`; `exact_log` is log p(k) up to a constant, correct to about 2^-200.
+    `log_ratio` is accurate to an absolute `error`; `exact_log` is log p(k) up to a constant, correct to about 2^-300.
     """
 
     mode: int
@@ -119,7 +119,7 @@ class Sampler:
         # a word that starts like a threshold may lie on either side of it
         tied = np.flatnonzero((buckets > 0) & (self._words[buckets - 1] == words))
         for i in tied:
-            extended = int(words[i]) << 128 | int.from_bytes(stream.bytes(16), "little")
+            extended = int(words[i]) << 192 | int.from_bytes(stream.bytes(24), "little")
             buckets[i] = bisect_right(self._thresholds, extended)
         return buckets
 

@@ -15,7 +15,7 @@ from fl.privacy.inversion import TAIL_BITS, Int64s, Sampler, bucket_width
 from mpc.errors import ParameterError
 from mpc.prg import Stream
 
-__all__ = ["MAX_VARIANCE", "Poisson", "poisson_reach", "skellam"]
+__all__ = ["MAX_VARIANCE", "Poisson", "poisson_reach", "skellam", "skellam_reach"]
 
 MAX_VARIANCE = 1 << 48
 
@@ -30,7 +30,7 @@ def poisson_reach(mean: float, bits: int) -> float:
 
 
 class Poisson:
-    """The law for the mean half_units / 2, cut where each tail has at most 2^-130 of the mass."""
+    """The law for the mean half_units / 2, cut where each tail has at most 2^-162 of the mass."""
 
     def __init__(self, half_units: int) -> None:
         if not 1 <= half_units <= MAX_VARIANCE:
@@ -69,10 +69,16 @@ def _sampler(half_units: int) -> Sampler:
 
 
 def skellam(stream: Stream, variance: int, n: int) -> Int64s:
-    """`n` independent samples within 2^-127 of the symmetric Skellam law of this variance, in statistical distance.
+    """`n` independent samples within 2^-159 of the symmetric Skellam law of this variance, in statistical distance.
 
     Shapes: the result [n].
     Raises: ParameterError for a variance outside [1, MAX_VARIANCE].
     """
     sampler = _sampler(variance)
     return sampler.draw(stream, n) - sampler.draw(stream, n)
+
+
+def skellam_reach(variance: int) -> int:
+    """The largest magnitude that `skellam` ever returns."""
+    law = Poisson(variance)
+    return law.high - law.low
