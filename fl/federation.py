@@ -1,7 +1,7 @@
 """What a run trains on and with, and what is done to it; checked before anything is written."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ from fl.learning import algorithm_of
 from fl.models import Evaluation, Model, Vector, model_for
 from fl.optim import Algorithm
 from fl.partition import split
-from fl.plan import Terms, update_codec
+from fl.plan import Terms, update_codec, update_noise
+from fl.privacy import resolve
 from zk.statements import NormBound
 
 __all__ = ["Federation"]
@@ -47,12 +48,15 @@ class Federation:
 
         Raises: ParameterError, CodecError (naming the missing bits).
         """
+        terms = replace(terms, privacy=resolve(terms.privacy, terms.rounds))
         algorithm = algorithm_of(terms)
         dataset = data.load(terms.dataset, directory, allow_unverified)
         model = model_for(terms.model, dataset.inputs, dataset.classes)
         shards = split(dataset.train_y, terms.clients, terms.partition, terms.seed, terms.training.batch)
-        update_codec(terms, max(weights_of(terms, shards)))
+        heaviest = max(weights_of(terms, shards))
+        update_codec(terms, heaviest)
         statement = NormBound(dim=algorithm.payload_size(model.size), bits=terms.update.bits)
+        update_noise(terms, statement.dim, heaviest, max(map(len, shards)))
         if terms.aggregation.mode == "secagg":
             everyone = tuple(range(1, terms.clients + 1))
             sum_parameters(everyone, terms.aggregation, statement.dim, statement.chunks, bytes(32))

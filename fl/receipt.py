@@ -5,6 +5,7 @@ cannot leave it out.
 """
 
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -61,11 +62,7 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
             "aggregation": aggregation,
             "keys": _keys(session),
             "who_saw_what": _views(terms.aggregation.mode, terms.aggregation.min_clients, session.records),
-            "privacy": {
-                "epsilon": None,
-                "statement": "No differential privacy in this run: the model and every opened sum are exact, and a sum "
-                "of few updates can still reveal something about one of them.",
-            },
+            "privacy": _privacy(session),
             "opened_sums": [
                 {
                     "round": record.round,
@@ -104,6 +101,29 @@ def _proven_share(session: "Session") -> str:
         f"Proofs were made for a public sample: {len(proven)} of {len(sent)} updates, in {rounds} of "
         f"{len(session.records)} rounds."
     )
+
+
+def _privacy(session: "Session") -> dict[str, Any]:
+    """What was promised, and what the client that took part most often has spent of it."""
+    noise = session.plan.noise(session.federation.statement.dim)
+    if noise is None:
+        return {
+            "epsilon": None,
+            "statement": "No differential privacy in this run: the model and every opened sum are exact, and a sum "
+            "of few updates can still reveal something about one of them.",
+        }
+    sent = Counter(c.client for r in session.records for c in r.clients if c.update)
+    found = noise.guarantee(max(sent.values(), default=0))
+    return {
+        "epsilon": found.epsilon,
+        "delta": found.delta,
+        "unit": found.unit,
+        "neighbours": found.neighbours,
+        "trust": found.trust,
+        "promised_epsilon": session.plan.terms.privacy.epsilon,
+        "noise_multiplier": noise.noise_multiplier,
+        "statement": found.line,
+    }
 
 
 def _participation(session: "Session") -> dict[str, Any]:

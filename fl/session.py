@@ -22,6 +22,7 @@ from fl.memory import Memories
 from fl.models import Vector, from_safetensors, to_safetensors
 from fl.parties import Parties, gather_parties
 from fl.plan import Contracts, Plan
+from fl.privacy import BudgetExceeded, NoiseOverflow
 from fl.progress import Display
 from fl.publish import Publisher
 from fl.record import RoundRecord
@@ -29,6 +30,7 @@ from fl.round import RoundOutcome, coordinator_round
 from fl.rundir import RunDirectory, RunDirectoryError
 from fl.seeds import generator
 from fl.setting import COORDINATOR, Committee, RoundSetting, taking_part
+from fl.spending import Spending
 from fl.update import SignedUpdate
 from mpc.errors import DecodeError
 from mpc.runtime import Cost, Network, Protocol, run_local
@@ -90,6 +92,7 @@ def _plan(
             for secret, weight in zip(parties.clients.values(), federation.weights, strict=True)
         ),
         dataset_sha256=federation.dataset.sha256,
+        records=max(map(len, federation.shards)),
         verifying_key=store.put(encode_verifier_key(keys.vk)),
         parameters=federation.model.size,
         initial_model=store.put(to_safetensors(federation.initial_state())),
@@ -125,6 +128,7 @@ class Session:
         self.publisher = Publisher(plan, federation.statement, keys.vk, store, deployment)
         self.engine = engine
         self._committee = Committee.of(plan, store)
+        self._spending = Spending(directory, plan, plan.noise(federation.statement.dim))
         self._memories = Memories(directory, federation.algorithm.memory_size(federation.model.size))
         self.records: list[RoundRecord] = []
         for number in range(directory.rounds_done()):
@@ -161,7 +165,7 @@ class Session:
         silent = {index: made.reason for index, made in results.items() if made.payload is None}
         trained = perf_counter()
         display.stage(f"round {number}: proving")
-        prepared = self._prepare(setting, updates, display)
+        prepared = self._prepare(setting, updates, silent, display)
         proved = perf_counter()
         display.stage(f"round {number}: aggregating")
         outcome, costs = self._exchange(setting, prepared)
@@ -236,21 +240,37 @@ class Session:
         return {client for record in self.records for client in record.convicted}
 
     def _prepare(
-        self, setting: RoundSetting, updates: Mapping[int, NDArray[np.float32]], display: Display
+        self,
+        setting: RoundSetting,
+        updates: Mapping[int, NDArray[np.float32]],
+        silent: dict[int, str],
+        display: Display,
     ) -> dict[int, Prepared]:
-        """Prove for all clients; the multi-exponentiations release the interpreter, so two threads use two cores."""
+        """Prove for all clients; the multi-exponentiations release the interpreter, so two threads use two cores.
 
-        def one(index: int) -> Prepared:
+        Who sits the round out for its privacy is added to `silent`.
+        """
+
+        def one(index: int) -> Prepared | str:
             secrets, update, key = self.parties.clients[index], updates[index], self.keys.pk
             kind = self.federation.cheats.get(index)
-            if kind is None:
-                return prepare(setting, index, secrets, update, key)
-            return misbehave(kind, setting, index, secrets, update, key, self._previous(index))
+            try:
+                if kind is None:
+                    message = prepare(setting, index, secrets, update, key)
+                else:
+                    message = misbehave(kind, setting, index, secrets, update, key, self._previous(index))
+                self._spending.spend(index, setting.number, message.signed.to_bytes())
+            except (NoiseOverflow, BudgetExceeded) as error:
+                return str(error)
+            return message
 
         prepared: dict[int, Prepared] = {}
         with ThreadPoolExecutor(_PROVERS) as pool:
             for index, message in zip(updates, pool.map(one, updates), strict=True):
-                prepared[index] = message
+                if isinstance(message, str):
+                    silent[index] = message
+                else:
+                    prepared[index] = message
                 display.advance()
         return prepared
 

@@ -91,6 +91,7 @@ def plan_of(terms: Terms) -> Plan:
             for i in range(1, terms.clients + 1)
         ),
         dataset_sha256=digest("data"),
+        records=120,
         verifying_key=cid("key"),
         parameters=650,
         initial_model=cid("model", -1),
