@@ -21,6 +21,7 @@ from fl.aggregate.paillier import paillier_parameters
 from fl.audit_findings import Audit
 from fl.checks import Reason, check_update, check_updates, failing_proofs
 from fl.models import from_safetensors, to_safetensors
+from fl.optim import Algorithm
 from fl.publish import read_leaf_list, reward
 from fl.record import STATUSES, RoundRecord
 from fl.round import judge_sums
@@ -48,6 +49,7 @@ class RoundAuditor:
         setting: RoundSetting,
         events: list[Event],
         model: str,
+        algorithm: Algorithm,
         excluded: Collection[int] = (),
     ) -> None:
         self._audit, self._store, self._setting, self._events, self._model = (
@@ -57,7 +59,7 @@ class RoundAuditor:
             events,
             model,
         )
-        self._number, self._excluded = setting.number, excluded
+        self._number, self._excluded, self._algorithm = setting.number, excluded, algorithm
 
     def run(self) -> RoundRecord | None:
         aggregate, skipped = self._one(AggregateRecorded), self._one(RoundSkipped)
@@ -118,8 +120,17 @@ class RoundAuditor:
                 else "is excluded and was never convicted",
                 entry.client,
             )
+            away = not out and entry.client not in self._setting.members
+            self._require(
+                (entry.status == "absent") == away,
+                "updates",
+                "takes part although the plan does not ask for it in this round"
+                if away
+                else "is left out of a round that the plan asks it for",
+                entry.client,
+            )
             leaf = leaves.get(entry.client)
-            accepted = entry.status in ("included", "unsummed") or entry.reason == "mismatch"
+            accepted = entry.status in ("included", "unsummed") or entry.reason in ("mismatch", "outlier")
             self._require(
                 (leaf is not None) == accepted and leaf in (None, entry.update),
                 "updates",
@@ -197,7 +208,11 @@ class RoundAuditor:
         return f"its update was changed after it was recorded, in its {part} ({error})"
 
     def _proofs(self, record: RoundRecord, updates: dict[int, SignedUpdate]) -> None:
-        proofs = [(client, UpdateProof.from_bytes(update.proof)) for client, update in updates.items()]
+        proofs = [
+            (client, UpdateProof.from_bytes(update.proof))
+            for client, update in updates.items()
+            if self._setting.plan.proves(self._number, client)
+        ]
         self._audit.count(self._number, "proofs", len(proofs))
         for client, reason in failing_proofs(self._setting, proofs).items():
             self._audit.fail("proofs", reason, self._number, client)
@@ -325,8 +340,13 @@ class RoundAuditor:
             mean = self._setting.plan.codec().decode_sum(
                 _total(self._store.get(record.total)), record.total_samples
             )
-            after = to_safetensors((before + mean).astype(np.float32))
-            self._require(after == data, "model", "it is not the last model plus the mean update")
+            share = len(record.included) / len(self._setting.plan.members)
+            after = to_safetensors(self._algorithm.step(before, mean, share, self._number))
+            self._require(
+                after == data,
+                "model",
+                "it is not what the plan's algorithm makes of the last one and the sum",
+            )
             self._require(record.model == aggregate.model_cid, "model", "its CID is not the ledger's")
             self._require(
                 sha256(data).digest() == aggregate.model_digest, "model", "its digest is not the ledger's"

@@ -1,19 +1,20 @@
 """What coordinator and clients of one round both know before it starts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from chain_adapter import LocalStore
 from chain_adapter.eip712 import Domain
 from chain_adapter.merkle import Member
 from fl.plan import Plan
+from fl.schedule import participants
 from he.threshold import ThresholdKey
 from mpc.errors import DecodeError
 from mpc.secagg import PublicIdentity
 from zk.commit_prove import VerifierKey
 from zk.statements import NormBound
 
-__all__ = ["COORDINATOR", "Committee", "RoundSetting"]
+__all__ = ["COORDINATOR", "Committee", "RoundSetting", "taking_part"]
 
 COORDINATOR = 0
 """The coordinator's party number; clients count from 1 in the order of the plan."""
@@ -35,6 +36,13 @@ class Committee:
         if key.threshold.parties != len(plan.committee):
             raise DecodeError("the committee's key is for another number of members")
         return cls(key, tuple(PublicIdentity(bytes.fromhex(text)) for text in plan.committee))
+
+
+def taking_part(plan: Plan, number: int, excluded: Collection[int]) -> dict[int, Member]:
+    """Whom the plan asks for an update in round `number`, less those that earlier rounds excluded; by client."""
+    return {
+        index: plan.members[index - 1] for index in participants(plan.terms, number) if index not in excluded
+    }
 
 
 @dataclass(frozen=True)

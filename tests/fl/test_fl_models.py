@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fl.engine import LocalSGD, gather, local_sgd
 from fl.models import SoftmaxRegression, from_safetensors, to_safetensors
-from fl.plan import Training
 from mpc.errors import DecodeError
 
 MODEL = SoftmaxRegression(inputs=4, classes=3)
@@ -43,8 +43,9 @@ def test_one_full_batch_step_is_the_closed_form_gradient() -> None:
     rng = np.random.default_rng(3)
     features, labels = rng.normal(size=(20, 4)).astype(np.float32), rng.integers(0, 3, 20)
     start = MODEL.initial(7)
-    how = Training(epochs=1, batch=20, learning_rate=0.5)
-    update = MODEL.train(start, torch.from_numpy(features), torch.from_numpy(labels), how, rng)
+    cohort = gather([1], [np.arange(20)], torch.from_numpy(features), torch.from_numpy(labels), 7, 0)
+    how = LocalSGD(epochs=1, batch=20, learning_rate=0.5)
+    update = local_sgd(MODEL, cohort, cohort.tensor(start), how)[0].numpy() - start
     logits = features @ start[:-3].reshape(4, 3) + start[-3:]
     chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     error = (chances - np.eye(3)[labels]) / 20
