@@ -6,19 +6,23 @@ from typing import Any, cast
 
 from fl.engine.local import LocalSGD
 from fl.optim.base import Algorithm
+from fl.optim.dane import DANE
+from fl.optim.dp_fedsgd import DPFedSGD
 from fl.optim.fedadam import FedAdam
 from fl.optim.fedavg import FedAvg
 from fl.optim.fedavgm import FedAvgM
 from fl.optim.feddyn import FedDyn
 from fl.optim.fedprox import FedProx
 from fl.optim.fedsgd import FedSGD
+from fl.optim.fsvrg import FSVRG
 from fl.optim.scaffold import Scaffold
 from mpc.errors import ParameterError
 
 __all__ = ["ALGORITHMS", "algorithm_for", "algorithm_settings"]
 
 ALGORITHMS: Mapping[str, type[Any]] = {
-    kind.name: kind for kind in (FedAdam, FedAvg, FedAvgM, FedDyn, FedProx, FedSGD, Scaffold)
+    kind.name: kind
+    for kind in (DANE, FSVRG, DPFedSGD, FedAdam, FedAvg, FedAvgM, FedDyn, FedProx, FedSGD, Scaffold)
 }
 
 
