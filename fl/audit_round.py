@@ -76,6 +76,11 @@ class RoundAuditor:
             record.previous_model == self._model, "model", "it does not start from the last round's model"
         )
         self._require(self._one(RoundCancelled) is None, "root", "a dispute proved it wrong and cancelled it")
+        self._require(
+            record.epoch == self._setting.epoch.hex(),
+            "root",
+            "it names another membership than the plan's schedule",
+        )
         self._members(record)
         leaves = read_leaf_list(self._store.get(record.leaves))
         updates = self._updates(leaves)

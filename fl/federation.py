@@ -102,7 +102,11 @@ class Federation:
             by_age.setdefault(age, []).append(client)
         trained: dict[int, Trained] = {}
         for age, clients in sorted(by_age.items()):
-            trained |= engine.train(number, states[age], clients, memories)
+            weight = np.float32(schedule.stale_weight(self.terms, age))
+            for client, made in engine.train(number, states[age], clients, memories).items():
+                if age and made.payload is not None:
+                    made = replace(made, payload=made.payload * weight)
+                trained[client] = made
         return trained
 
     def evaluate(self, state: Vector) -> Evaluation:

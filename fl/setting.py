@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from chain_adapter import LocalStore
 from chain_adapter.eip712 import Domain
 from chain_adapter.merkle import Member
+from fl import schedule
 from fl.plan import Plan
-from fl.schedule import participants
 from he.threshold import ThresholdKey
 from mpc.errors import DecodeError
 from mpc.secagg import PublicIdentity
@@ -46,9 +46,8 @@ class Committee:
 
 def taking_part(plan: Plan, number: int, excluded: Collection[int]) -> dict[int, Member]:
     """Whom the plan asks for an update in round `number`, less those that earlier rounds excluded; by client."""
-    return {
-        index: plan.members[index - 1] for index in participants(plan.terms, number) if index not in excluded
-    }
+    asked = schedule.taking_part(plan.terms, number)
+    return {index: plan.members[index - 1] for index in asked if index not in excluded}
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,12 @@ class RoundSetting:
     members: Mapping[int, Member]
     committee: Committee | None = None
     directions: NDArray[np.int64] | None = None
+
+    @property
+    def epoch(self) -> bytes:
+        """The digest of those who belong to the federation in this round, whether they are asked or not."""
+        identities = [member.identity for member in self.plan.members]
+        return schedule.membership(self.plan.terms, self.number).digest(self.plan_hash, identities)
 
     @property
     def committee_parties(self) -> tuple[int, ...]:

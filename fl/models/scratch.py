@@ -9,7 +9,7 @@ from math import prod
 
 from torch import Tensor
 
-__all__ = ["bordered", "scratch"]
+__all__ = ["scratch"]
 
 _LARGEST = 1 << 26
 _held = threading.local()
@@ -33,20 +33,3 @@ def scratch(label: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
     if size > _LARGEST:
         return like.new_empty(shape)
     return _flat(label, size, like).view(shape)
-
-
-def bordered(label: str, images: Tensor, width: int) -> Tensor:
-    """A copy of `images` with a border of zeros, in scratch memory.
-
-    Shapes: [clients, channels, side, side, batch] -> [clients, channels, side + 2 width, side + 2 width, batch].
-    """
-    clients, channels, side, _, batch = images.shape
-    wide = side + 2 * width
-    framed = scratch(label, (clients, channels, wide, wide, batch), images)
-    inner = slice(width, width + side)
-    framed[:, :, :width] = 0
-    framed[:, :, width + side :] = 0
-    framed[:, :, inner, :width] = 0
-    framed[:, :, inner, width + side :] = 0
-    framed[:, :, inner, inner] = images
-    return framed

@@ -34,9 +34,10 @@ class Plan:
     """Terms, members and starting points; frozen for the whole run and hashed onto the ledger.
 
     A member is its ledger address, its Ed25519 identity and its weight: the number of samples it trains on, or 1 where
-    all weigh the same. `records` is the largest number of samples that a member has. `parameters` is the model's size; what rounds hand on, from `initial_model` to the last, is the
-    model and behind it whatever the algorithm's server keeps. `committee` holds the identities (hexadecimal) of those
-    who decrypt or hold shares of sums, and `committee_key` the CID of their key, where there are any.
+    all weigh the same. `records` is the largest number of samples that a member has. `parameters` is the model's size;
+    what rounds hand on, from `initial_model` to the last, is the model and behind it whatever the algorithm's server
+    keeps. `committee` holds the identities (hexadecimal) of those who decrypt or hold shares of sums, and
+    `committee_key` the CID of their key, where there are any.
     Leakage: weights are public; where they are sample counts, so are these.
     """
 
@@ -133,7 +134,9 @@ class Plan:
             plan.committee_key,
             *plan.committee,
         )
-        typed = all(type(text) is str for text in strings) and type(plan.parameters) is type(plan.records) is int
+        typed = (
+            all(type(text) is str for text in strings) and type(plan.parameters) is type(plan.records) is int
+        )
         if not typed or plan.to_bytes() != data:
             raise DecodeError("the plan's bytes are not canonical")
         return plan

@@ -81,8 +81,9 @@ class Sampler:
                 self._thresholds.append(int(gmpy2.floor(gmpy2.mul_2exp(running / total, _THRESHOLD_BITS))))
         self._thresholds[-1] = 1 << _THRESHOLD_BITS
         cut = _THRESHOLD_BITS - _WORD
-        # the last threshold is 1: no word lies above it, so it is left out of the search
-        self._words = np.array([t >> cut for t in self._thresholds[:-1]], dtype=np.uint64)
+        # the last threshold is 1, and in far tails others round to it: the largest word is a tie with those
+        first = [min(t >> cut, (1 << _WORD) - 1) for t in self._thresholds[:-1]]
+        self._words = np.array(first, dtype=np.uint64)
 
     def draw(self, stream: Stream, n: int) -> Int64s:
         """`n` independent samples; the same stream position always gives the same."""

@@ -100,11 +100,8 @@ class Noise:
                 f"privacy needs aggregation.min_clients above half of the {clients} clients, got {min_clients}: "
                 "two smaller sums of one round would show more than was accounted for"
             )
+        # more than half of the clients, less than half of them malicious: at least one is left
         shares = min_clients - int(terms.malicious * clients + 1e-9)
-        if shares < 1:
-            raise ParameterError(
-                f"of {min_clients} clients in a sum, {min_clients - shares} may leave out their noise: none would be left"
-            )
         limit, dim_root = codec.limit, _ceil_sqrt(dim)
         steps = Fraction(limit) / Fraction(codec.clip)
         clip = Fraction(terms.l2_clip) * steps
@@ -126,10 +123,10 @@ class Noise:
         noise = cls(terms, dim, clients, shares, sensitivity, variance, value_bound, limit)
         wanted = min(value_bound, limit // 2)
         if noise.room < wanted:
-            needed = codec.clip * (wanted + noise.reach) / limit
+            spread = codec.clip * noise.reach / limit  # in model units, where it hardly depends on the codec
             raise ParameterError(
-                f"noise of up to {noise.reach} steps leaves no room in {codec.bits} bits: update.clip {codec.clip:g} must "
-                f"be at least about {needed * 1.05:.3g}, so that values and noise fit"
+                f"noise of up to {spread:.3g} leaves no room for values: update.clip {codec.clip:g} must be at least about "
+                f"{1.05 * min(2 * spread, spread + l2_clip):.3g}"
             )
         return noise
 
