@@ -35,6 +35,7 @@ from fl.audit_round import RoundAuditor
 from fl.learning import algorithm_of
 from fl.ledger import EMBEDDED
 from fl.models import from_safetensors
+from fl.parties import members_of_committee
 from fl.plan import Plan
 from fl.privacy import BudgetExceeded, Noise, check
 from fl.record import RoundRecord
@@ -213,8 +214,11 @@ class _Auditor:
             "the verifying key is not the registered one",
         )
         committee = Committee.of(plan, self._store)
-        if committee is None and plan.terms.aggregation.mode == "paillier":
+        mode = plan.terms.aggregation.mode
+        if mode == "paillier" and (committee is None or committee.key is None):
             raise DecodeError("the plan names no committee to decrypt its sums")
+        if mode == "shares" and len(plan.committee) != members_of_committee(plan.terms):
+            raise DecodeError("the plan does not name the servers that hold shares of updates")
         audit.rounds_planned += plan.terms.rounds
         model, banned = plan.initial_model, set[int]()
         took_part: dict[int, list[int]] = {}

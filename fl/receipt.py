@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fl.aggregate.secagg import sum_parameters
 from fl.record import RoundRecord
 from fl.rundir import RunDirectory
+from fl.shared.screening import LEAKAGE, TRUST, has_dealer
 from zk import backends
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
     if terms.aggregation.mode == "paillier":
         insecure.append(
             "The committee's key was dealt by one process on this machine: whoever kept it could decrypt every update."
+        )
+    if terms.aggregation.mode == "shares":
+        insecure.append(
+            "Servers are assumed to follow the protocol: that they judged updates as the plan says is their word, and a "
+            "server that lies about a sum can make an honest client look like the liar."
         )
     insecure.append(
         "One machine played every party: what is written here about who saw what holds between machines, "
@@ -154,6 +160,8 @@ def _aggregation(session: "Session") -> dict[str, Any]:
             "justification": f"Any {who.needed} of {who.members} members decrypt, and only sums of at least "
             f"{terms.min_clients} updates that a quorum of them agreed on.",
         }
+    if terms.mode == "shares":
+        return _shares(session.plan.terms.robustness.rule, terms.servers)
     everyone = tuple(range(1, len(session.plan.members) + 1))
     statement = session.federation.statement
     chosen = sum_parameters(everyone, terms, statement.dim, statement.chunks, session.plan.hash)
@@ -168,6 +176,16 @@ def _aggregation(session: "Session") -> dict[str, Any]:
             }
         ],
         "justification": chosen.justification,
+    }
+
+
+def _shares(rule: str, servers: int) -> dict[str, Any]:
+    dealer = " The dealer hands out triples and sees no share." if has_dealer(rule, servers) else ""
+    return {
+        "mode": "shares",
+        "parameters": [{"servers": servers, "rule": rule}],
+        "justification": f"{servers} servers hold shares of updates; they learn {LEAKAGE[rule, servers]}, and who was in "
+        f"the sums. {TRUST[rule, servers]}{dealer}",
     }
 
 

@@ -30,6 +30,7 @@ from fl.round import RoundOutcome, coordinator_round
 from fl.rundir import RunDirectory, RunDirectoryError
 from fl.seeds import generator
 from fl.setting import COORDINATOR, Committee, RoundSetting, taking_part
+from fl.shared.servers import server_round
 from fl.spending import Spending
 from fl.update import SignedUpdate
 from mpc.errors import DecodeError
@@ -98,7 +99,7 @@ def _plan(
         initial_model=store.put(to_safetensors(federation.initial_state())),
         contracts=Contracts(deployment.domain.chain_id, deployment.domain.verifying_contract),
         committee=tuple(m.identity.public().raw.hex() for m in committee.members) if committee else (),
-        committee_key=store.put(committee.key.to_bytes()) if committee else "",
+        committee_key=store.put(committee.key.to_bytes()) if committee and committee.shares else "",
     )
     if (directory.path / "plan.json").is_file() and directory.read("plan.json") != plan.to_bytes():
         raise RunDirectoryError(
@@ -289,7 +290,10 @@ class Session:
         beacon = generator(seed, "beacon", setting.number).bytes(32)
         parties: dict[int, Protocol[Any]] = {COORDINATOR: coordinator_round(setting, beacon)}
         parties |= {i: client_round(setting, i, clients[i], message) for i, message in prepared.items()}
-        if committee := self.parties.committee:
+        if (committee := self.parties.committee) and not committee.shares:
+            servers = zip(setting.committee_parties, committee.members, strict=True)
+            parties |= {p: server_round(setting, p, secrets) for p, secrets in servers}
+        elif committee:
             decryptors = zip(setting.committee_parties, committee.members, committee.shares, strict=True)
             parties |= {p: committee_round(setting, p, secrets, share) for p, secrets, share in decryptors}
         rng = generator(seed, "vanish", setting.number)

@@ -3,6 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chain_adapter import LocalStore
 from chain_adapter.eip712 import Domain
 from chain_adapter.merkle import Member
@@ -22,9 +25,9 @@ COORDINATOR = 0
 
 @dataclass(frozen=True)
 class Committee:
-    """Who decrypts sums: the threshold key and the members' identities, in the order of the key's shares."""
+    """Who decrypts sums, with the threshold key in the order of its shares; or who holds shares of updates, without one."""
 
-    key: ThresholdKey
+    key: ThresholdKey | None
     identities: tuple[PublicIdentity, ...]
 
     @classmethod
@@ -32,10 +35,13 @@ class Committee:
         """The committee that a plan names, if it names one; its key is in block storage. Raises: DecodeError."""
         if not plan.committee:
             return None
+        identities = tuple(PublicIdentity(bytes.fromhex(text)) for text in plan.committee)
+        if not plan.committee_key:
+            return cls(None, identities)
         key = ThresholdKey.from_bytes(store.get(plan.committee_key))
         if key.threshold.parties != len(plan.committee):
             raise DecodeError("the committee's key is for another number of members")
-        return cls(key, tuple(PublicIdentity(bytes.fromhex(text)) for text in plan.committee))
+        return cls(key, identities)
 
 
 def taking_part(plan: Plan, number: int, excluded: Collection[int]) -> dict[int, Member]:
@@ -56,6 +62,7 @@ class RoundSetting:
     domain: Domain
     members: Mapping[int, Member]
     committee: Committee | None = None
+    directions: NDArray[np.int64] | None = None
 
     @property
     def epoch(self) -> bytes:
