@@ -16,6 +16,11 @@ from fl.optim import Algorithm
 from fl.partition import split
 from fl.plan import Terms, update_codec, update_noise
 from fl.privacy import resolve
+from fl.robust import encode_directions
+from fl.robust.directions import RootSet, gradient_directions
+from fl.screening import require_rule, wants_directions
+from fl.seeds import generator
+from mpc.errors import ParameterError
 from zk.statements import NormBound
 
 __all__ = ["Federation"]
@@ -33,6 +38,7 @@ class Federation:
     model: Model
     algorithm: Algorithm
     statement: NormBound
+    root: RootSet | None = None
 
     @classmethod
     def gather(
@@ -52,7 +58,10 @@ class Federation:
         algorithm = algorithm_of(terms)
         dataset = data.load(terms.dataset, directory, allow_unverified)
         model = model_for(terms.model, dataset.inputs, dataset.classes)
-        shards = split(dataset.train_y, terms.clients, terms.partition, terms.seed, terms.training.batch)
+        require_rule(terms)
+        root, rest = _root_set(terms, dataset)
+        parts = split(dataset.train_y[rest], terms.clients, terms.partition, terms.seed, terms.training.batch)
+        shards = [rest[part] for part in parts]
         heaviest = max(weights_of(terms, shards))
         update_codec(terms, heaviest)
         statement = NormBound(dim=algorithm.payload_size(model.size), bits=terms.update.bits)
@@ -60,7 +69,12 @@ class Federation:
         if terms.aggregation.mode == "secagg":
             everyone = tuple(range(1, terms.clients + 1))
             sum_parameters(everyone, terms.aggregation, statement.dim, statement.chunks, bytes(32))
-        return cls(terms, cheats, drop, dataset, shards, model, algorithm, statement)
+        if root is not None and statement.dim != model.size:
+            raise ParameterError(
+                f"robustness.rule {terms.robustness.rule} judges whole model updates, and {algorithm.name} sends "
+                f"{statement.dim} numbers for {model.size} parameters"
+            )
+        return cls(terms, cheats, drop, dataset, shards, model, algorithm, statement, root)
 
     @property
     def weights(self) -> list[int]:
@@ -109,9 +123,34 @@ class Federation:
                 trained[client] = made
         return trained
 
+    def directions(self, state: Vector) -> NDArray[np.int64] | None:
+        """The public directions that updates are judged by, from the root set and the model in `state`.
+
+        Shapes: [classes, size]; None where the plan's rule needs none.
+        """
+        if self.root is None:
+            return None
+        return encode_directions(gradient_directions(self.model, state[: self.model.size], self.root))
+
     def evaluate(self, state: Vector) -> Evaluation:
         """Accuracy and loss of the model in `state` on the held-out samples."""
         return self.model.evaluate(state[: self.model.size], self.dataset.test_x, self.dataset.test_y)
+
+
+def _root_set(terms: Terms, dataset: data.Dataset) -> tuple[RootSet | None, NDArray[np.int64]]:
+    """The coordinator's public samples, `robustness.root` of each class, and the indices of all others."""
+    everything = np.arange(len(dataset.train_y))
+    if not wants_directions(terms):
+        return None, everything
+    rng = generator(terms.seed, "root set")
+    chosen = np.concatenate(
+        [
+            rng.permutation(np.flatnonzero(dataset.train_y == label))[: terms.robustness.root]
+            for label in range(dataset.classes)
+        ]
+    )
+    root = RootSet(dataset.train_x[chosen], dataset.train_y[chosen], dataset.classes)
+    return root, np.setdiff1d(everything, chosen)
 
 
 def weights_of(terms: Terms, shards: Sequence[NDArray[np.int64]]) -> list[int]:

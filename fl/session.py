@@ -156,8 +156,9 @@ class Session:
 
     def play_round(self, number: int, display: Display) -> dict[str, Any]:
         """Play round `number` from training to the ledger; returns what the run directory keeps of it."""
-        setting, states = self._setting(number), self._states()
+        states = self._states()
         before = states[0]
+        setting = self._setting(number, before)
         clock = perf_counter()
         display.stage(f"round {number}: training")
         memories = self._memories.before(number)
@@ -224,7 +225,7 @@ class Session:
         wanted = cids[::-1][: self.plan.terms.participation.staleness + 1]
         return [from_safetensors(self.store.get(cid)) for cid in wanted]
 
-    def _setting(self, number: int) -> RoundSetting:
+    def _setting(self, number: int, state: Vector) -> RoundSetting:
         return RoundSetting(
             plan=self.plan,
             plan_hash=self.plan.hash,
@@ -234,6 +235,7 @@ class Session:
             domain=self.deployment.domain,
             members=taking_part(self.plan, number, self._banned()),
             committee=self._committee,
+            directions=self.federation.directions(state),
         )
 
     def _banned(self) -> set[int]:

@@ -116,7 +116,7 @@ def _add_up(setting: RoundSetting, call: SumCall, said: Mapping[int, bytes]) -> 
         _compare_copies(servers, statements)
     words = form.total([said.words for said in statements])
     blinding = [sum(column) % R for column in zip(*(said.scalars for said in statements), strict=True)]
-    return Sum(form.signed(words), blinding, first.included, bundle(dict(said)))
+    return Sum(form.signed(words), blinding, first.included, bundle(dict(said)), first.refused)
 
 
 def _compare_copies(servers: tuple[int, ...], statements: list[Statement]) -> None:

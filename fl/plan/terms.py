@@ -78,6 +78,11 @@ class Terms:
             f"participation.fraction {self.participation.fraction:g} leaves {taking_part} of {self.clients} clients in a "
             f"round, and aggregation.min_clients asks for {needed}",
         )
+        require(
+            self.privacy.enabled or self.update.clip <= self.update.l2_clip * (1 + 1e-9),
+            f"update.clip {self.update.clip} is above update.l2_clip {self.update.l2_clip}: one coordinate could break "
+            "the norm bound, and only noise needs that room",
+        )
         self.privacy.verify_update_clip(self.update.l2_clip)
         require(
             not self.privacy.enabled or self.participation.staleness == 0,
