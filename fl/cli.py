@@ -56,6 +56,10 @@ def run(
     cheat: Annotated[
         list[str] | None, typer.Option(help="KIND=N, repeatable: oversize, forged, swap, replay.")
     ] = None,
+    attack: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=N, repeatable: sign-flip, label-flip, alie, ... (fl.attacks)."),
+    ] = None,
     drop: Annotated[float | None, typer.Option(help="Chance that a client vanishes during a round.")] = None,
     prove: Annotated[
         str | None, typer.Option(help="all, none, rounds=N, clients=N: whose updates are proven.")
@@ -87,7 +91,8 @@ def run(
     request = Request(
         source=source,
         overrides={key: value for key, value in overrides.items() if value is not None},
-        cheats=_cheats(cheat or []),
+        cheats=_counts("--cheat", "swap=1", cheat or []),
+        attacks=_counts("--attack", "sign-flip=2", attack or []),
         drop=drop,
         chain=chain,
         data=data,
@@ -144,13 +149,13 @@ def doctor(as_json: Json = False) -> None:
         show(findings, Console())
 
 
-def _cheats(specifications: list[str]) -> dict[str, int]:
+def _counts(option: str, example: str, specifications: list[str]) -> dict[str, int]:
     wanted: dict[str, int] = {}
     for text in specifications:
         for part in text.split(","):
             kind, equals, count = part.partition("=")
             if not equals or not count.isdecimal():
-                raise ParameterError(f"--cheat wants KIND=N, for example swap=1, got {part!r}")
+                raise ParameterError(f"{option} wants KIND=N, for example {example}, got {part!r}")
             wanted[kind] = wanted.get(kind, 0) + int(count)
     return wanted
 

@@ -15,6 +15,7 @@ from fl.models import Evaluation, Model, Vector, model_for
 from fl.optim import Algorithm
 from fl.partition import split
 from fl.plan import Terms, update_codec, update_noise
+from fl.poisoning import poisoned_data, poisoned_payloads
 from fl.privacy import resolve
 from fl.robust import encode_directions
 from fl.robust.directions import RootSet, gradient_directions
@@ -28,10 +29,11 @@ __all__ = ["Federation"]
 
 @dataclass(frozen=True)
 class Federation:
-    """Data and model of a run, and what is done to it: who cheats, how often clients vanish."""
+    """Data and model of a run, and what is done to it: who cheats or attacks, how often clients vanish."""
 
     terms: Terms
     cheats: Mapping[int, str]
+    attackers: Mapping[int, str]
     drop: float
     dataset: data.Dataset
     shards: Sequence[NDArray[np.int64]]
@@ -48,6 +50,7 @@ class Federation:
         drop: float,
         directory: Path | None,
         *,
+        attackers: Mapping[int, str] | None = None,
         allow_unverified: bool = False,
     ) -> "Federation":
         """Load and split the data, and refuse terms that cannot work.
@@ -74,7 +77,7 @@ class Federation:
                 f"robustness.rule {terms.robustness.rule} judges whole model updates, and {algorithm.name} sends "
                 f"{statement.dim} numbers for {model.size} parameters"
             )
-        return cls(terms, cheats, drop, dataset, shards, model, algorithm, statement, root)
+        return cls(terms, cheats, attackers or {}, drop, dataset, shards, model, algorithm, statement, root)
 
     @property
     def weights(self) -> list[int]:
@@ -87,15 +90,10 @@ class Federation:
 
     def engine(self, processes: int = 1, device: str = "cpu") -> LocalEngine:
         """What trains the clients; a context manager."""
-        work = Work(
-            self.model,
-            self.algorithm,
-            self.dataset.train_x,
-            self.dataset.train_y,
-            self.shards,
-            self.terms.seed,
-            device,
-        )
+        features, labels, shards = self.dataset.train_x, self.dataset.train_y, self.shards
+        if self.attackers:
+            features, labels, shards = poisoned_data(self.dataset, shards, self.attackers, self.terms.seed)
+        work = Work(self.model, self.algorithm, features, labels, shards, self.terms.seed, device)
         return LocalEngine(work, processes)
 
     def train(
@@ -121,7 +119,15 @@ class Federation:
                 if age and made.payload is not None:
                     made = replace(made, payload=made.payload * weight)
                 trained[client] = made
-        return trained
+        if not self.attackers:
+            return trained
+        size = self.statement.dim
+        last = states[0] - states[1] if len(states) > 1 else np.zeros_like(states[0])
+        previous = last[:size] if len(last) >= size else np.zeros(size, dtype=np.float32)
+        seed, clients = self.terms.seed, self.terms.clients
+        return poisoned_payloads(
+            trained, self.attackers, previous, self.directions(states[0]), clients, seed, number
+        )
 
     def directions(self, state: Vector) -> NDArray[np.int64] | None:
         """The public directions that updates are judged by, from the root set and the model in `state`.

@@ -220,9 +220,9 @@ class Session:
         return self.model_cid
 
     def _states(self) -> list[Vector]:
-        """The state now, and as many before it as a client's starting point may lie behind; the newest first."""
+        """The state now, the one before, and as many more as a starting point may lie behind; the newest first."""
         cids = [self.plan.initial_model, *(record.model for record in self.records)]
-        wanted = cids[::-1][: self.plan.terms.participation.staleness + 1]
+        wanted = cids[::-1][: max(self.plan.terms.participation.staleness, 1) + 1]
         return [from_safetensors(self.store.get(cid)) for cid in wanted]
 
     def _setting(self, number: int, state: Vector) -> RoundSetting:

@@ -46,7 +46,7 @@ def _private(rows: Rows) -> str:
 
 
 def _detected(rows: Rows) -> str:
-    cone = [row for row in rows if row["rule"] == "cone" and row["attack"] not in ("none", "inside the cone")]
+    cone = [row for row in rows if row["rule"] == "cone" and row["attack"] not in ("none", "adaptive")]
     if not cone:
         return ""
     caught = sorted(row["detected"] for row in cone)
