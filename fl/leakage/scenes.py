@@ -12,33 +12,51 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fl.leakage.analytic import FirstLayer, candidates
+from fl.leakage.analytic import FirstLayer, between_thresholds, candidates
 from fl.leakage.inversion import Search, cosine, dlg, idlg, label_of
 from fl.leakage.metrics import best_match, psnr, ssim, succeeded
 from fl.leakage.seen import IntegerNoise, Release
-from fl.leakage.victims import SigmoidLeNet, Victim, gradients
+from fl.leakage.victims import Victim, gradients
+from fl.models import SoftmaxRegression
+from fl.models.mlp import Perceptron
 from fl.seeds import generator
 from mpc.errors import ParameterError
 
-__all__ = ["ATTACKS", "Reconstruction", "Scene", "Secrets", "reconstruct"]
+__all__ = ["ATTACKS", "Reconstruction", "Scene", "Secrets", "first_layer", "reconstruct"]
 
 Floats = NDArray[np.float64]
 
-ATTACKS = ("analytic", "DLG", "iDLG", "cosine")
+ATTACKS = ("analytic", "chosen weights", "DLG", "iDLG", "cosine")
+
+_LEARNING_RATE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`clients` in the sum, `records` of each; noise relative to a clip at the median norm, none without noise."""
+    """`clients` in the sum, `records` of each; noise relative to a clip at the median norm, no clip without noise.
+
+    With `batch` a client sends what one epoch of SGD in such batches came to, as in FedAvg; without, one gradient.
+    """
 
     clients: int
     records: int
     noise_multiplier: float = 0.0
+    batch: int = 0
 
     @property
     def together(self) -> int:
         """Records behind one published sum."""
         return self.clients * self.records
+
+    @property
+    def detail(self) -> str:
+        """What each client sends, in words."""
+        records = "1 record" if self.records == 1 else f"{self.records} records"
+        return (
+            f"an epoch of {records} in batches of {self.batch}"
+            if self.batch
+            else f"the gradient of {records}"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +107,7 @@ def reconstruct(
 ) -> Reconstruction:
     """Publish `sums` sums of different records, attack each, and match what was found to the truth.
 
+    `weights` are those of the round; "chosen weights" expects those of `fl.leakage.analytic.trap`.
     Labels are given to iDLG and cosine when more than one record is behind a sum; for a single one they are read off.
     Raises: ParameterError for an unknown attack or too few records.
     """
@@ -101,7 +120,7 @@ def reconstruct(
     order = generator(seed, "leakage", "records").permutation(len(secrets.labels))
     chosen = order[: sums * scene.together].reshape(sums, scene.clients, scene.records)
     pictures, labels = secrets.pictures[chosen], secrets.labels[chosen]
-    sent = [_gradients(model, weights, x, y) for x, y in zip(pictures, labels, strict=True)]
+    sent = [_sent(model, weights, x, y, scene.batch) for x, y in zip(pictures, labels, strict=True)]
     norms = np.linalg.norm(np.concatenate(sent), axis=1)
     clip = float(np.median(norms) if scene.noise_multiplier else norms.max())
     release = Release(scene.clients, clip, scene.noise_multiplier)
@@ -129,6 +148,8 @@ def _attack(
 ) -> Floats:
     if attack == "analytic":
         return candidates(search.seen, first_layer(search.model))
+    if attack == "chosen weights":
+        return between_thresholds(search.seen, first_layer(search.model))
     if attack == "DLG":
         return _flat(dlg(search, rng.normal(size=(*labels.shape, classes))))
     known = np.array([[label_of(search.seen, classes)]]) if labels.size == 1 else labels
@@ -137,23 +158,29 @@ def _attack(
 
 
 def first_layer(model: Victim) -> FirstLayer:
-    """The dense first layer of a model of `fl.models`. Raises: ParameterError when its first layer is a convolution."""
-    if isinstance(model, SigmoidLeNet):
-        raise ParameterError("the analytic attack wants a dense first layer")
-    hidden = getattr(model, "hidden", None)
-    if hidden is None:
-        classes: int = getattr(model, "classes")  # noqa: B009
-        return FirstLayer(model.inputs, classes, model.inputs * classes)
-    return FirstLayer(model.inputs, hidden, model.inputs * hidden)
+    """Where the dense first layer lies. Raises: ParameterError for a model that has none or whose layout is not known."""
+    match model:
+        case Perceptron():
+            return FirstLayer(model.inputs, model.hidden, model.inputs * model.hidden)
+        case SoftmaxRegression():
+            return FirstLayer(model.inputs, model.classes, model.inputs * model.classes)
+        case _:
+            raise ParameterError(f"the analytic attack knows no dense first layer of {type(model).__name__}")
 
 
-def _gradients(
-    model: Victim, weights: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.int64]
+def _sent(
+    model: Victim, weights: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.int64], batch: int
 ) -> NDArray[np.float32]:
-    sent: NDArray[np.float32] = gradients(
-        model, torch.from_numpy(weights), torch.from_numpy(x), torch.from_numpy(y)
-    ).numpy()
-    return sent
+    """What the clients send. Shapes: x [clients, records, inputs]; y [clients, records]; the result [clients, size]."""
+    start, features, labels = torch.from_numpy(weights), torch.from_numpy(x), torch.from_numpy(y)
+    if not batch:
+        sent: NDArray[np.float32] = gradients(model, start, features, labels).numpy()
+        return sent
+    now = start.expand(len(x), -1)
+    for part, known in zip(features.split(batch, dim=1), labels.split(batch, dim=1), strict=True):
+        now = now - _LEARNING_RATE * gradients(model, now, part, known)
+    moved: NDArray[np.float32] = (now - start).numpy()
+    return moved
 
 
 def _flat(pictures: Floats) -> Floats:
