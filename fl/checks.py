@@ -21,11 +21,12 @@ class Reason(enum.IntEnum):
     SIGNATURE = 2
     PROOF = 3
     MISMATCH = 4
+    OUTLIER = 5
 
     @property
     def in_tree(self) -> bool:
         """Whether the update itself passed every check, so that the round's Merkle tree holds it."""
-        return self is Reason.MISMATCH
+        return self in (Reason.MISMATCH, Reason.OUTLIER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,14 @@ def check_update(
     if signer != member.address:
         what = f"signed by {signer}, not by {member.address}"
         return update, Rejection(Reason.SIGNATURE, what, certain=False)
+    if not setting.plan.proves(setting.number, index):
+        alone = UpdateProof.from_bytes(update.proof)
+        if alone.proof:
+            return update, Rejection(Reason.MALFORMED, "a proof where the plan asks for the commitment alone")
+        try:
+            setting.statement.combine([alone.commitment])
+        except DecodeError as error:
+            return update, Rejection(Reason.MALFORMED, str(error))
     return update, None
 
 
@@ -85,7 +94,11 @@ def check_updates(
 
 
 def failing_proofs(setting: RoundSetting, proofs: Sequence[tuple[int, UpdateProof]]) -> dict[int, str]:
-    """The members whose proofs do not hold for the plan's bound in this round, with the reason."""
+    """The members whose proofs do not hold for the plan's bound in this round, with the reason.
+
+    Those of whom the plan asks no proof this time are left out: see `fl.plan.Proofs` for what that gives up.
+    """
+    proofs = [(index, proof) for index, proof in proofs if setting.plan.proves(setting.number, index)]
     batch = [
         (
             proof,

@@ -15,6 +15,8 @@ from fl.update import SignedUpdate, context
 from mpc.errors import DecodeError, FaultyParty, ProtocolError
 from mpc.runtime import Inbox, Outbox
 from zk.commit_prove import ProverKey
+from zk.field import R
+from zk.statements import UpdateProof
 
 __all__ = ["Prepared", "client_round", "encode_update", "prepare", "sign"]
 
@@ -30,11 +32,13 @@ class Prepared:
 
 
 def encode_update(
-    setting: RoundSetting, index: int, update: NDArray[np.float32]
+    setting: RoundSetting, index: int, secrets: MemberSecrets, update: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], int]:
-    """Clip `update` to the plan's L2 norm, weigh it by the member's samples and encode it.
+    """Clip `update` to the plan's L2 norm, weigh it, encode it, and add this member's share of the plan's noise.
 
-    Shapes: update [dim] in model units; the result [dim], and how many coordinates had to be cut to the codec's clip.
+    Shapes: update [dim] in model units; the result [dim], and how many coordinates had to be cut to the codec's clip,
+        or to the room that noise leaves.
+    Raises: NoiseOverflow, which hardly ever happens: the client then sits the round out.
     """
     exact = update.astype(np.float64)
     norm = float(np.linalg.norm(exact))
@@ -42,7 +46,12 @@ def encode_update(
     if norm > clip:
         exact *= clip / norm
     encoded = setting.plan.codec().encode(exact, weight=setting.members[index].samples)
-    return encoded.values, encoded.saturated
+    noise = setting.plan.noise(setting.statement.dim)
+    if noise is None:
+        return encoded.values, encoded.saturated
+    stream = secrets.noise_randomness(setting.plan_hash, setting.number, encoded.values.tobytes())
+    values, cut = noise.add(encoded.values, stream)
+    return values, encoded.saturated + cut
 
 
 def prepare(
@@ -54,19 +63,21 @@ def prepare(
 ) -> Prepared:
     """Encode, commit, prove and sign one update; the proof is checked before it leaves, as any fault would look like fraud.
 
+    In a round in which the plan does not ask this member for a proof the message holds the commitment alone.
     Leakage: the message hides the update (blinded commitment, zero-knowledge proof); samples and membership are public.
     """
-    values, saturated = encode_update(setting, index, update)
-    member = setting.members[index]
+    values, saturated = encode_update(setting, index, secrets, update)
+    member, statement = setting.members[index], setting.statement
     bound, place = setting.l2_bound_sq(member), context(setting.plan_hash, setting.number, member.address)
-    proof, blinding = setting.statement.prove(
-        proving_key,
-        values,
-        l2_bound_sq=bound,
-        context=place,
-        randomness=secrets.update_randomness(setting.plan_hash, setting.number, values.tobytes()),
-    )
-    setting.statement.verify(setting.key, proof, l2_bound_sq=bound, context=place)
+    randomness = secrets.update_randomness(setting.plan_hash, setting.number, values.tobytes())
+    if setting.plan.proves(setting.number, index):
+        proof, blinding = statement.prove(
+            proving_key, values, l2_bound_sq=bound, context=place, randomness=randomness
+        )
+        statement.verify(setting.key, proof, l2_bound_sq=bound, context=place)
+    else:
+        blinding = randomness.derive("commitment alone").integers_below(R, statement.chunks)
+        proof = UpdateProof(statement.commit(setting.key, values, blinding, threads=1), b"")
     return Prepared(sign(setting, index, secrets, proof.to_bytes()), values, blinding, saturated)
 
 

@@ -1,7 +1,7 @@
 """Progress of long work on standard error, with the time left."""
 
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -13,7 +13,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["RunDisplay"]
+__all__ = ["Display", "RunDisplay", "StageDisplay"]
+
+
+class Display(Protocol):
+    """What long work tells a watching person."""
+
+    def note(self, text: str) -> None: ...
+    def begin(self, total: int, done: int) -> None: ...
+    def stage(self, text: str) -> None: ...
+    def advance(self, steps: int = 1) -> None: ...
 
 
 class RunDisplay:
@@ -58,3 +67,24 @@ class RunDisplay:
 
     def advance(self, steps: int = 1) -> None:
         self._progress.advance(self._task, steps)
+
+
+class StageDisplay:
+    """A run inside longer work: its stages and its share done become the stage of the work around it."""
+
+    def __init__(self, outer: Display, name: str) -> None:
+        self._outer, self._name = outer, name
+        self._total, self._done = 0, 0
+
+    def note(self, text: str) -> None:
+        self._outer.note(f"{self._name}: {text}")
+
+    def begin(self, total: int, done: int) -> None:
+        self._total, self._done = total, done
+
+    def stage(self, text: str) -> None:
+        share = f" {100 * self._done // self._total} %" if self._total else ""
+        self._outer.stage(f"{self._name}{share}: {text}")
+
+    def advance(self, steps: int = 1) -> None:
+        self._done += steps

@@ -90,11 +90,15 @@ class Publisher:
         setting: RoundSetting,
         outcome: RoundOutcome,
         previous_model: str,
-        parameters: NDArray[np.float32],
+        state: NDArray[np.float32],
         evaluation: Evaluation,
         banned: set[int],
+        silent: Mapping[int, str],
     ) -> tuple[RoundRecord, str, dict[str, int]]:
-        """Store and record the round. Returns the record, its CID, and the gas used by entry point."""
+        """Store and record the round; `silent` says why a member sent nothing, where it is known.
+
+        Returns the record, its CID, and the gas used by entry point.
+        """
         cids = {index: self._store.put(update.to_bytes()) for index, update in outcome.updates.items()}
         leaves = {i: u for i, u in sorted(outcome.updates.items()) if self._in_tree(i, outcome)}
         tree = MerkleTree([update.leaf for update in leaves.values()]) if outcome.included else None
@@ -103,7 +107,7 @@ class Publisher:
         record = RoundRecord(
             plan=setting.plan_hash.hex(),
             round=setting.number,
-            clients=self._clients(setting, outcome, cids, total_samples, banned),
+            clients=self._clients(setting, outcome, cids, total_samples, banned, silent),
             opened=tuple(
                 OpenedRecord(
                     stage=opened.stage,
@@ -120,10 +124,11 @@ class Publisher:
             total=self._store.put(outcome.total.astype("<i8").tobytes()) if outcome.total is not None else "",
             blinding=tuple(str(scalar) for scalar in outcome.blinding or ()),
             beacon=outcome.beacon.hex(),
+            epoch=setting.epoch.hex(),
             commitment_sum=setting.statement.combine(commitments).hex() if commitments else "",
             total_samples=total_samples,
             previous_model=previous_model,
-            model=self._store.put(to_safetensors(parameters)),
+            model=self._store.put(to_safetensors(state)),
             accuracy=evaluation.accuracy,
             loss=evaluation.loss,
         )
@@ -143,12 +148,15 @@ class Publisher:
         cids: Mapping[int, str],
         total_samples: int,
         banned: set[int],
+        silent: Mapping[int, str],
     ) -> tuple[ClientRecord, ...]:
         clients = []
         for index, member in enumerate(self._plan.members, start=1):
             entry = ClientRecord(index, member.address, "missing", cids.get(index, ""))
             if index in banned:
                 entry = dataclasses.replace(entry, status="excluded")
+            elif index not in setting.members:
+                entry = dataclasses.replace(entry, status="absent")
             elif index in outcome.rejected:
                 why = outcome.rejected[index]
                 entry = dataclasses.replace(
@@ -163,6 +171,8 @@ class Publisher:
                 entry = dataclasses.replace(entry, status="included", reward=owed)
             elif index in outcome.updates:
                 entry = dataclasses.replace(entry, status="unsummed")
+            else:
+                entry = dataclasses.replace(entry, detail=silent.get(index, ""))
             clients.append(entry)
         return tuple(clients)
 

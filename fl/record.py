@@ -14,16 +14,19 @@ from mpc.json_text import read_json
 
 __all__ = ["ClientRecord", "OpenedRecord", "RoundRecord"]
 
-_FORMAT = "eppml-round-1"
+_FORMAT = "eppml-round-2"
 _MAX_BYTES = 32 << 20
-STATUSES = ("included", "rejected", "unsummed", "missing", "excluded")
+STATUSES = ("included", "rejected", "unsummed", "missing", "absent", "excluded")
 
 
 @dataclass(frozen=True, slots=True)
 class ClientRecord:
-    """One member's part: `status` is included (in the sum), unsummed (accepted, but dropped out of the sum), rejected,
-    missing (sent nothing) or excluded (rejected for certain in an earlier round). `update` is the CID of its message.
-    A rejection that is not `certain` proves nothing (see `fl.checks.Rejection`); the client may take part again."""
+    """One member's part in a round; `update` is the CID of its message.
+
+    `status` is included (in the sum), unsummed (accepted, but dropped out of the sum), rejected, missing (sent
+    nothing), absent (the plan did not ask for it) or excluded (rejected for certain in an earlier round). A rejection
+    that is not `certain` proves nothing (see `fl.checks.Rejection`); the client may take part again.
+    """
 
     client: int
     address: str
@@ -54,6 +57,8 @@ class OpenedRecord:
 class RoundRecord:
     """One round. `total` (CID of the opened sum, little-endian int64) and `root` are empty when nothing was summed.
 
+    `epoch` (hexadecimal) is the digest of the members that belonged to the federation in this round (`fl.schedule`).
+
     `beacon` (hexadecimal) is the seed of the grids, see `fl.sums`.
     """
 
@@ -66,6 +71,7 @@ class RoundRecord:
     total: str
     blinding: tuple[str, ...]
     beacon: str
+    epoch: str
     commitment_sum: str
     total_samples: int
     previous_model: str

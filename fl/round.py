@@ -77,6 +77,9 @@ def coordinator_round(setting: RoundSetting, beacon: bytes) -> Generator[Outbox,
     yield from sums.finish()
     seconds["aggregate"] = perf_counter() - clock
     included, total, blinding = sums.best()
+    if total is not None and int(np.abs(total).max(initial=0)) > setting.plan.codec().max_sum:
+        # possible only where updates are not proven: somebody committed to more than the codec has room for
+        included, total, blinding = (), None, None
     return RoundOutcome(
         updates=updates,
         rejected=rejected | suspects,

@@ -20,7 +20,7 @@ from fl.cheats import assign
 from fl.federation import Federation
 from fl.ledger import EMBEDDED
 from fl.plan import Terms, load_terms, terms_from_dict
-from fl.progress import RunDisplay
+from fl.progress import Display
 from fl.receipt import write_receipt
 from fl.report import write_report
 from fl.rundir import RunDirectory, RunDirectoryError, free_directory
@@ -35,7 +35,10 @@ _FORMAT = "eppml-run-1"
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for on the command line: the plan, and the conditions under which it is tried."""
+    """What was asked for on the command line: the plan, and the conditions under which it is tried.
+
+    `processes` train; their number changes nothing but the time. `device` is cpu or cuda, where bits may differ.
+    """
 
     source: str
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -43,11 +46,14 @@ class Request:
     drop: float | None = None
     chain: str | None = None
     data: Path | None = None
+    processes: int = 1
+    device: str = "cpu"
+    allow_unverified: bool = False
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """A run as written to run.json: terms of the plan, who cheats, how often clients vanish, which chain."""
+    """A run as written to run.json: terms of the plan, who cheats, how often clients vanish, which chain and data."""
 
     source: str
     overrides: dict[str, Any]
@@ -56,6 +62,7 @@ class Conditions:
     drop: float
     chain: str
     data: Path | None
+    allow_unverified: bool
     started: str
 
     @classmethod
@@ -73,6 +80,7 @@ class Conditions:
             drop=drop,
             chain=request.chain or EMBEDDED,
             data=request.data,
+            allow_unverified=request.allow_unverified,
             started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         )
 
@@ -87,6 +95,7 @@ class Conditions:
             "drop": self.drop,
             "chain": self.chain,
             "data": str(self.data.resolve()) if self.data else None,
+            "allow_unverified": self.allow_unverified,
             "started": self.started,
         }
 
@@ -103,6 +112,7 @@ class Conditions:
                 drop=float(values["drop"]),
                 chain=values["chain"],
                 data=Path(values["data"]) if values["data"] else None,
+                allow_unverified=values["allow_unverified"] is True,
                 started=values["started"],
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -111,16 +121,21 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a finished run came to."""
+    """What a finished run came to. `caveats` are sentences that belong beside every figure of it."""
 
     directory: Path
     model_cid: str
     rounds: list[dict[str, Any]]
+    terms: Terms
+    parameters: int
+    proofs: int
+    caveats: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "directory": str(self.directory),
             "model": self.model_cid,
+            "caveats": list(self.caveats),
             "rounds": [
                 {
                     "round": r["record"]["round"],
@@ -171,13 +186,15 @@ class Summary:
                 f"{sum(r['gas'].values()):,}",
             )
         console.print(table)
+        for caveat in self.caveats:
+            console.print(f"note        {caveat}", highlight=False)
         console.print(f"final model {self.model_cid}", highlight=False)
         console.print(f"report      {self.directory / 'report.html'}", highlight=False)
         console.print(f"check it    eppml audit {self.directory}", highlight=False)
 
 
 def start_run(
-    request: Request, out: Path | None, *, resume: bool, replace: bool, display: RunDisplay
+    request: Request, out: Path | None, *, resume: bool, replace: bool, display: Display
 ) -> Summary:
     """Run, or go on with, what `request` asks for; everything is checked before the directory is touched.
 
@@ -192,16 +209,22 @@ def start_run(
             f"{directory.path} is not empty: go on with --resume, or choose another --out"
         )
     display.stage("loading data")
-    federation = Federation.gather(conditions.terms, conditions.cheats, conditions.drop, conditions.data)
+    federation = Federation.gather(
+        conditions.terms,
+        conditions.cheats,
+        conditions.drop,
+        conditions.data,
+        allow_unverified=conditions.allow_unverified,
+    )
     if replace and not resume:
         _delete(directory)
     directory.create()
     with directory.locked():
         if directory.exists():
-            return _play(directory, conditions, federation, display)
+            return _play(directory, conditions, federation, request, display)
         with _nothing_half_written(directory, conditions.chain):
             directory.write_json("run.json", conditions.as_dict())
-            return _play(directory, conditions, federation, display)
+            return _play(directory, conditions, federation, request, display)
 
 
 def _delete(directory: RunDirectory) -> None:
@@ -248,14 +271,29 @@ def _existing(directory: RunDirectory, request: Request) -> Conditions:
             raise RunDirectoryError(
                 f"{directory.path} was started with {option} {has}; leave {option} away to resume"
             )
-    return dataclasses.replace(found, data=request.data or found.data)
+    return dataclasses.replace(
+        found,
+        data=request.data or found.data,
+        allow_unverified=found.allow_unverified or request.allow_unverified,
+    )
 
 
 def _play(
-    directory: RunDirectory, conditions: Conditions, federation: Federation, display: RunDisplay
+    directory: RunDirectory,
+    conditions: Conditions,
+    federation: Federation,
+    request: Request,
+    display: Display,
 ) -> Summary:
     terms = conditions.terms
-    with open_session(federation, directory, conditions.chain, display) as session:
+    with open_session(
+        federation,
+        directory,
+        conditions.chain,
+        display,
+        processes=request.processes,
+        device=request.device,
+    ) as session:
         done = directory.rounds_done()
         display.begin(terms.rounds * terms.clients, done * terms.clients)
         for number in range(done, terms.rounds):
@@ -265,4 +303,17 @@ def _play(
         write_timeline(directory, session.deployment, session.plan)
     write_report(directory.path)
     rounds = [directory.read_json(directory.round_file(number)) for number in range(terms.rounds)]
-    return Summary(directory.path, model_cid, rounds)
+    return Summary(
+        directory=directory.path,
+        model_cid=model_cid,
+        rounds=rounds,
+        terms=terms,
+        parameters=federation.model.size,
+        proofs=sum(
+            session.plan.proves(number, client["client"])
+            for number, played in enumerate(rounds)
+            for client in played["record"]["clients"]
+            if client["update"]
+        ),
+        caveats=session.caveats,
+    )

@@ -15,18 +15,23 @@ from fl.aggregate.paillier import committee_round
 from fl.cache import cache_directory
 from fl.cheats import misbehave
 from fl.client import Prepared, client_round, prepare
+from fl.engine import LocalEngine
 from fl.federation import Federation
 from fl.ledger import open_ledger
-from fl.models import from_safetensors, to_safetensors
+from fl.memory import Memories
+from fl.models import Vector, from_safetensors, to_safetensors
 from fl.parties import Parties, gather_parties
 from fl.plan import Contracts, Plan
-from fl.progress import RunDisplay
+from fl.privacy import BudgetExceeded, NoiseOverflow
+from fl.progress import Display
 from fl.publish import Publisher
 from fl.record import RoundRecord
 from fl.round import RoundOutcome, coordinator_round
 from fl.rundir import RunDirectory, RunDirectoryError
 from fl.seeds import generator
-from fl.setting import COORDINATOR, Committee, RoundSetting
+from fl.setting import COORDINATOR, Committee, RoundSetting, taking_part
+from fl.shared.servers import server_round
+from fl.spending import Spending
 from fl.update import SignedUpdate
 from mpc.errors import DecodeError
 from mpc.runtime import Cost, Network, Protocol, run_local
@@ -43,7 +48,13 @@ _PROVERS = 2
 
 @contextmanager
 def open_session(
-    federation: Federation, directory: RunDirectory, chain: str, display: RunDisplay
+    federation: Federation,
+    directory: RunDirectory,
+    chain: str,
+    display: Display,
+    *,
+    processes: int = 1,
+    device: str = "cpu",
 ) -> Iterator["Session"]:
     """Secrets, keys, ledger and plan of the run in `directory`: made at the first start, found again later.
 
@@ -56,9 +67,12 @@ def open_session(
     keys = load_or_create(federation.statement, cache_directory() / "keys", unsafe_single_party=True)
     store = LocalStore(directory.blocks)
     display.stage("ledger")
-    with open_ledger(chain, directory, parties.coordinator.signer) as deployment:
+    with (
+        federation.engine(processes, device) as engine,
+        open_ledger(chain, directory, parties.coordinator.signer) as deployment,
+    ):
         plan = _plan(federation, directory, store, keys, parties, deployment)
-        session = Session(federation, directory, store, keys, parties, deployment, plan)
+        session = Session(federation, directory, store, keys, parties, deployment, plan, engine)
         session.publisher.register()
         yield session
 
@@ -75,15 +89,17 @@ def _plan(
     plan = Plan(
         terms=federation.terms,
         members=tuple(
-            Member(secret.address, secret.identity.public().raw, len(shard))
-            for secret, shard in zip(parties.clients.values(), federation.shards, strict=True)
+            Member(secret.address, secret.identity.public().raw, weight)
+            for secret, weight in zip(parties.clients.values(), federation.weights, strict=True)
         ),
         dataset_sha256=federation.dataset.sha256,
+        records=max(map(len, federation.shards)),
         verifying_key=store.put(encode_verifier_key(keys.vk)),
-        initial_model=store.put(to_safetensors(federation.model.initial(federation.terms.seed))),
+        parameters=federation.model.size,
+        initial_model=store.put(to_safetensors(federation.initial_state())),
         contracts=Contracts(deployment.domain.chain_id, deployment.domain.verifying_contract),
         committee=tuple(m.identity.public().raw.hex() for m in committee.members) if committee else (),
-        committee_key=store.put(committee.key.to_bytes()) if committee else "",
+        committee_key=store.put(committee.key.to_bytes()) if committee and committee.shares else "",
     )
     if (directory.path / "plan.json").is_file() and directory.read("plan.json") != plan.to_bytes():
         raise RunDirectoryError(
@@ -106,11 +122,15 @@ class Session:
         parties: Parties,
         deployment: Deployment,
         plan: Plan,
+        engine: LocalEngine,
     ) -> None:
         self.federation, self.directory, self.store, self.keys = federation, directory, store, keys
         self.parties, self.deployment, self.plan = parties, deployment, plan
         self.publisher = Publisher(plan, federation.statement, keys.vk, store, deployment)
+        self.engine = engine
         self._committee = Committee.of(plan, store)
+        self._spending = Spending(directory, plan, plan.noise(federation.statement.dim))
+        self._memories = Memories(directory, federation.algorithm.memory_size(federation.model.size))
         self.records: list[RoundRecord] = []
         for number in range(directory.rounds_done()):
             document = directory.read_json(directory.round_file(number))
@@ -120,19 +140,33 @@ class Session:
                 raise RunDirectoryError(f"round {number} of {directory.path} is damaged: {error}") from error
 
     @property
+    def caveats(self) -> tuple[str, ...]:
+        """What has to be said beside every figure of this run."""
+        said = [
+            f"{file} is not the published file of {self.federation.dataset.name}: figures are not comparable"
+            for file in self.federation.dataset.unverified
+        ]
+        if not self.engine.work.reproducible:
+            said.append("trained in a way that does not give the same bits again (a GPU, or bfloat16)")
+        return tuple(said)
+
+    @property
     def model_cid(self) -> str:
         return self.records[-1].model if self.records else self.plan.initial_model
 
-    def play_round(self, number: int, display: RunDisplay) -> dict[str, Any]:
+    def play_round(self, number: int, display: Display) -> dict[str, Any]:
         """Play round `number` from training to the ledger; returns what the run directory keeps of it."""
-        setting = self._setting(number)
-        before = from_safetensors(self.store.get(self.model_cid))
+        setting, states = self._setting(number), self._states()
+        before = states[0]
         clock = perf_counter()
         display.stage(f"round {number}: training")
-        updates = {index: self.federation.train(number, index, before) for index in setting.members}
+        memories = self._memories.before(number)
+        results = self.federation.train(self.engine, number, tuple(setting.members), states, memories)
+        updates = {index: made.payload for index, made in results.items() if made.payload is not None}
+        silent = {index: made.reason for index, made in results.items() if made.payload is None}
         trained = perf_counter()
         display.stage(f"round {number}: proving")
-        prepared = self._prepare(setting, updates, display)
+        prepared = self._prepare(setting, updates, silent, display)
         proved = perf_counter()
         display.stage(f"round {number}: aggregating")
         outcome, costs = self._exchange(setting, prepared)
@@ -142,10 +176,12 @@ class Session:
         if outcome.total is not None:
             samples = sum(setting.members[index].samples for index in outcome.included)
             mean = self.plan.codec().decode_sum(outcome.total, total_weight=samples)
-            after = (before + mean).astype(np.float32)
+            share = len(outcome.included) / len(self.plan.members)
+            after = self.federation.algorithm.step(before, mean, share, number)
         record, record_cid, gas = self.publisher.publish(
-            setting, outcome, self.model_cid, after, self.federation.evaluate(after), self._banned()
+            setting, outcome, self.model_cid, after, self.federation.evaluate(after), self._banned(), silent
         )
+        self._memories.keep(number + 1, memories | {index: made.memory for index, made in results.items()})
         self.records.append(record)
         display.advance(len(self.plan.members) - len(setting.members))
         clients = [costs[index] for index in prepared]
@@ -169,7 +205,7 @@ class Session:
                 "received_per_client": max((cost.bytes_received for cost in clients), default=0),
                 "coordinator_sent": server.bytes_sent,
                 "coordinator_received": server.bytes_received,
-                "float32_update": 4 * self.federation.model.size,
+                "float32_update": 4 * self.federation.statement.dim,
             },
             "rounds_of_messages": server.rounds,
             "gas": gas,
@@ -177,12 +213,18 @@ class Session:
         }
 
     def finish(self) -> str:
-        """Write the final model; returns its CID."""
-        self.directory.write("model.safetensors", self.store.get(self.model_cid))
+        """Write the final model, without what the algorithm's server keeps beside it; returns the state's CID."""
+        state = from_safetensors(self.store.get(self.model_cid))
+        self.directory.write("model.safetensors", to_safetensors(state[: self.plan.parameters]))
         return self.model_cid
 
+    def _states(self) -> list[Vector]:
+        """The state now, and as many before it as a client's starting point may lie behind; the newest first."""
+        cids = [self.plan.initial_model, *(record.model for record in self.records)]
+        wanted = cids[::-1][: self.plan.terms.participation.staleness + 1]
+        return [from_safetensors(self.store.get(cid)) for cid in wanted]
+
     def _setting(self, number: int) -> RoundSetting:
-        banned = self._banned()
         return RoundSetting(
             plan=self.plan,
             plan_hash=self.plan.hash,
@@ -190,7 +232,7 @@ class Session:
             statement=self.federation.statement,
             key=self.keys.vk,
             domain=self.deployment.domain,
-            members={i: m for i, m in enumerate(self.plan.members, start=1) if i not in banned},
+            members=taking_part(self.plan, number, self._banned()),
             committee=self._committee,
         )
 
@@ -199,21 +241,37 @@ class Session:
         return {client for record in self.records for client in record.convicted}
 
     def _prepare(
-        self, setting: RoundSetting, updates: Mapping[int, NDArray[np.float32]], display: RunDisplay
+        self,
+        setting: RoundSetting,
+        updates: Mapping[int, NDArray[np.float32]],
+        silent: dict[int, str],
+        display: Display,
     ) -> dict[int, Prepared]:
-        """Prove for all clients; the multi-exponentiations release the interpreter, so two threads use two cores."""
+        """Prove for all clients; the multi-exponentiations release the interpreter, so two threads use two cores.
 
-        def one(index: int) -> Prepared:
+        Who sits the round out for its privacy is added to `silent`.
+        """
+
+        def one(index: int) -> Prepared | str:
             secrets, update, key = self.parties.clients[index], updates[index], self.keys.pk
             kind = self.federation.cheats.get(index)
-            if kind is None:
-                return prepare(setting, index, secrets, update, key)
-            return misbehave(kind, setting, index, secrets, update, key, self._previous(index))
+            try:
+                if kind is None:
+                    message = prepare(setting, index, secrets, update, key)
+                else:
+                    message = misbehave(kind, setting, index, secrets, update, key, self._previous(index))
+                self._spending.spend(index, setting.number, message.signed.to_bytes())
+            except (NoiseOverflow, BudgetExceeded) as error:
+                return str(error)
+            return message
 
         prepared: dict[int, Prepared] = {}
         with ThreadPoolExecutor(_PROVERS) as pool:
             for index, message in zip(updates, pool.map(one, updates), strict=True):
-                prepared[index] = message
+                if isinstance(message, str):
+                    silent[index] = message
+                else:
+                    prepared[index] = message
                 display.advance()
         return prepared
 
@@ -232,7 +290,10 @@ class Session:
         beacon = generator(seed, "beacon", setting.number).bytes(32)
         parties: dict[int, Protocol[Any]] = {COORDINATOR: coordinator_round(setting, beacon)}
         parties |= {i: client_round(setting, i, clients[i], message) for i, message in prepared.items()}
-        if committee := self.parties.committee:
+        if (committee := self.parties.committee) and not committee.shares:
+            servers = zip(setting.committee_parties, committee.members, strict=True)
+            parties |= {p: server_round(setting, p, secrets) for p, secrets in servers}
+        elif committee:
             decryptors = zip(setting.committee_parties, committee.members, committee.shares, strict=True)
             parties |= {p: committee_round(setting, p, secrets, share) for p, secrets, share in decryptors}
         rng = generator(seed, "vanish", setting.number)

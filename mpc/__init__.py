@@ -17,6 +17,7 @@
         protocols  engine                       products, norms, comparisons, medians, on shared data
         triples  client_aided  ot  spdz         where multiplications come from, and MACs on them
         secagg                                  sums of vectors that nobody sees
+        crypten                                 CrypTen's tensors on this runtime  (extra: eppml[crypten])
 
 A protocol is a generator: it yields what it sends and receives what arrived. Randomness is an argument. Every
 public function says what it leaks and what it assumes.
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         client_aided,
         codec,
         coin,
+        crypten,
         domain,
         engine,
         field,
@@ -100,6 +102,7 @@ __all__ = [
     "client_aided",
     "codec",
     "coin",
+    "crypten",
     "domain",
     "engine",
     "field",

@@ -19,6 +19,7 @@ def load_digits() -> Dataset:
     return Dataset(
         name="digits",
         classes=10,
+        shape=(8, 8, 1),
         train_x=features[~held_out],
         train_y=labels[~held_out].astype(np.int64),
         test_x=features[held_out],

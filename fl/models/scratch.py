@@ -7,21 +7,21 @@ small convolution the faults took two thirds of the time.
 import threading
 from math import prod
 
-import torch
 from torch import Tensor
 
-__all__ = ["bordered", "scratch"]
+__all__ = ["scratch"]
 
 _LARGEST = 1 << 26
 _held = threading.local()
 
 
 def _flat(label: str, size: int, like: Tensor) -> Tensor:
-    buffers: dict[tuple[str, torch.dtype, torch.device], Tensor] = _held.__dict__
-    key = (label, like.dtype, like.device)
-    if key not in buffers or buffers[key].numel() < size:
-        buffers[key] = like.new_empty(size)
-    return buffers[key][:size]
+    buffers = _held.__dict__
+    key = f"{label} {like.dtype} {like.device}"
+    held: Tensor | None = buffers.get(key)
+    if held is None or held.numel() < size:
+        held = buffers[key] = like.new_empty(size)
+    return held[:size]
 
 
 def scratch(label: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
@@ -33,20 +33,3 @@ def scratch(label: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
     if size > _LARGEST:
         return like.new_empty(shape)
     return _flat(label, size, like).view(shape)
-
-
-def bordered(label: str, images: Tensor, width: int) -> Tensor:
-    """A copy of `images` with a border of zeros, in scratch memory.
-
-    Shapes: [clients, channels, side, side, batch] -> [clients, channels, side + 2 width, side + 2 width, batch].
-    """
-    clients, channels, side, _, batch = images.shape
-    wide = side + 2 * width
-    framed = scratch(label, (clients, channels, wide, wide, batch), images)
-    inner = slice(width, width + side)
-    framed[:, :, :width] = 0
-    framed[:, :, width + side :] = 0
-    framed[:, :, inner, :width] = 0
-    framed[:, :, inner, width + side :] = 0
-    framed[:, :, inner, inner] = images
-    return framed

@@ -18,6 +18,7 @@ _MEANINGS = {
     "rejected": "named for certain and left out",
     "suspect": "left out of this round, not convicted",
     "missing": "sent nothing",
+    "absent": "not asked in this round",
     "excluded": "rejected in an earlier round",
 }
 # one sign a status, so that nothing hangs on colour alone
@@ -27,6 +28,7 @@ _SIGNS = {
     "rejected": "M4.5 4.5 11.5 11.5M11.5 4.5 4.5 11.5",
     "suspect": "M6 6.2C6 3.6 10 3.6 10 6.2 10 7.8 8 7.8 8 9.8M8 12V12.1",
     "missing": "M5 8H11",
+    "absent": "M8 7.9V8.1",
     "excluded": "M4.5 11.5 11.5 4.5",
 }
 _REASONS = {
@@ -34,6 +36,7 @@ _REASONS = {
     "signature": "Bad signature",
     "proof": "Proof does not hold",
     "mismatch": "Sum differs from its commitment",
+    "outlier": "Left out by the robust rule",
 }
 
 

@@ -26,7 +26,7 @@ __all__ = [
     "read_run",
 ]
 
-STATUSES = ("included", "unsummed", "rejected", "missing", "excluded")
+STATUSES = ("included", "unsummed", "rejected", "missing", "absent", "excluded")
 
 
 @dataclass(frozen=True, slots=True)

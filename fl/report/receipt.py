@@ -10,8 +10,20 @@ from fl.report.tables import any_value, clipped, definitions, heading, nothing, 
 
 __all__ = ["audit", "plan", "receipt"]
 
-_ORDER = ("name", "dataset", "model", "clients", "rounds", "seed")
-_GROUPS = ("training", "partition", "update", "aggregation", "rewards")
+_ORDER = ("name", "dataset", "model", "clients", "rounds", "seed", "weights")
+_GROUPS = (
+    "training",
+    "server",
+    "participation",
+    "compression",
+    "partition",
+    "update",
+    "privacy",
+    "robustness",
+    "proofs",
+    "aggregation",
+    "rewards",
+)
 _TERMS = {term: place for place, term in enumerate((*_ORDER, *_GROUPS))}
 _CHECKS = (
     ("the plan", "its bytes have the hash that is registered, its members are the registered ones"),

@@ -15,7 +15,7 @@ _LENGTH_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class UpdateProof:
-    """A commitment to an update (64 bytes a chunk) and the proof that it is well-formed.
+    """A commitment to an update (64 bytes a chunk) and the proof that it is well-formed; empty where none is given.
 
     Proofs can be re-randomised by anyone: a nullifier is the hash of plan, round and client, never of these bytes.
     """
@@ -37,7 +37,7 @@ class UpdateProof:
         if data[: len(_MAGIC)] != _MAGIC:
             raise DecodeError("not an update proof of version 1")
         size = int.from_bytes(data[len(_MAGIC) : head], "big")
-        if len(data) < head or size == 0 or size % G1_BYTES or len(data) <= head + size:
+        if len(data) < head or size == 0 or size % G1_BYTES or len(data) < head + size:
             raise DecodeError(f"an update proof of {len(data)} bytes cannot hold a commitment of {size}")
         return cls(bytes(data[head : head + size]), bytes(data[head + size :]))
 

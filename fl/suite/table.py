@@ -1,0 +1,82 @@
+"""The suite's table in Markdown: the papers' figures and ours side by side, then every cell with command and seed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fl.suite.cell import GROUPS
+from fl.suite.papers import answers
+
+__all__ = ["columns_of", "markdown", "shown", "words"]
+
+Document = Mapping[str, Any]
+_LONG = 12  # a table wider than this is turned on its side
+
+
+def markdown(name: str, documents: Sequence[Document]) -> str:
+    """The whole report as Markdown."""
+    parts = [f"# eppml suite {name}\n", _conditions(documents), "## The papers' table\n"]
+    rows = [
+        [a.what, a.theirs, a.ours or "not measured in this suite", f"`{a.command}`" if a.command else ""]
+        for a in answers(documents)
+    ]
+    parts.append(_table(["", "papers (simulated cryptography)", "here", "command"], rows))
+    for key, title in GROUPS.items():
+        for document in (d for d in documents if d["group"] == key):
+            parts.append(f"## {title}: {document['title']}\n")
+            parts.append(f"`{document['command']}`, {document['seconds']:.1f} s\n")
+            if document["error"]:
+                parts.append(f"Not measured: {document['error']}.\n")
+            elif document["rows"]:
+                parts.append(_rows(document["rows"]))
+    return "\n".join(parts)
+
+
+def _conditions(documents: Sequence[Document]) -> str:
+    if not documents:
+        return "Nothing was measured.\n"
+    machine = documents[0]["machine"]
+    seconds = sum(document["seconds"] for document in documents)
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}, torch "
+        f"{machine['torch']}, eppml {machine['eppml']}; seed {documents[0]['asked']['seed']}; {seconds / 60:.1f} minutes "
+        "in all.\n"
+    )
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The union of the rows' fields, in the order in which they first appear."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    columns = columns_of(rows)
+    if len(columns) > _LONG and len(rows) <= 3:
+        body = [[words(column), *(shown(row.get(column)) for row in rows)] for column in columns]
+        return _table(["", *(f"{i + 1}" for i in range(len(rows)))], body)
+    return _table([words(c) for c in columns], [[shown(row.get(c)) for c in columns] for row in rows])
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+    return "\n".join([line(headings), "|" + " --- |" * len(headings), *map(line, rows)]) + "\n"
+
+
+def words(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def shown(value: Any) -> str:
+    """A JSON value as a person reads it in a table."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
+    return str(value)
