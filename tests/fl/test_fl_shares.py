@@ -273,26 +273,31 @@ def test_a_server_that_lies_about_its_sum_contradicts_its_neighbour() -> None:
     for rule, told in (("norm", True), ("none", False)):
         setting, updates = setting_of(rule, 3), honest()
         liar = servers_of(setting)[1]
-        sign = Statement.sign
-
-        def lying(
-            number: int, to: int, data: bytes, rule: str = rule, setting: RoundSetting = setting
-        ) -> bytes:
-            if to != COORDINATOR:
-                return data
-            form = Form.REPLICATED if rule == "norm" else Form.NARROW
-            session = CALL.session(setting.plan_hash, 0)
-            args = (form, DIM, setting.statement.chunks, session, setting.identities[liar])
-            said = Statement.read(data, *args)
-            words = said.words.copy()
-            words[0] += np.uint64(1)
-            return sign(dataclasses.replace(said, words=words), form, session, SECRETS[liar].identity)
-
-        result = play(setting, updates, corrupt={liar: lying})
+        result = play(
+            setting,
+            updates,
+            corrupt={liar: _one_more(setting, liar, Form.REPLICATED if told else Form.NARROW)},
+        )
         if told:
             assert "one of them lies" in the_error(result)
         else:
             assert the_sum(result).total[0] == sum(updates.values())[0] + 1
+
+
+def _one_more(setting: RoundSetting, liar: int, form: Form) -> Change:
+    """The liar's statement, signed again with one more in the first coordinate."""
+    session = CALL.session(setting.plan_hash, 0)
+
+    def change(number: int, to: int, data: bytes) -> bytes:
+        if to != COORDINATOR:
+            return data
+        chunks, identity = setting.statement.chunks, setting.identities[liar]
+        said = Statement.read(data, form, DIM, chunks, session, identity)
+        words = said.words.copy()
+        words[0] += np.uint64(1)
+        return dataclasses.replace(said, words=words).sign(form, session, SECRETS[liar].identity)
+
+    return change
 
 
 def test_servers_refuse_small_sums_second_sums_and_different_calls() -> None:
