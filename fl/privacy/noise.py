@@ -35,7 +35,7 @@ from mpc.codec import Codec
 from mpc.errors import EppmlError, ParameterError
 from mpc.prg import Stream
 
-__all__ = ["Noise", "NoiseOverflow", "add_noise", "noisy_l2_bound"]
+__all__ = ["Noise", "NoiseOverflow", "add_noise", "noisy_l2_bound", "record_sensitivity"]
 
 
 class NoiseOverflow(EppmlError):
@@ -215,13 +215,17 @@ class Noise:
 
 def _sensitivity(terms: PrivacyTerms, clip: Fraction, dim: int, records: int) -> int:
     replaced = terms.neighbours == "replace-one"
-    exact = clip * (2 if replaced else 1)
     if terms.kind == "record":
-        exact += clip * records * (Fraction(1, 1 << 20) + Fraction(records, 1 << 51))
-    both_round = terms.kind == "record" or replaced
-    rounding = _ceil_sqrt(dim) if both_round else _ceil_sqrt(-(-dim // 4))
+        return record_sensitivity(clip, dim, records, replaced=replaced)
+    rounding = _ceil_sqrt(dim) if replaced else _ceil_sqrt(-(-dim // 4))
     # one step more for the float64 arithmetic of the codec
-    return ceil(exact) + rounding + 1
+    return ceil(clip * (2 if replaced else 1)) + rounding + 1
+
+
+def record_sensitivity(clip: Fraction, dim: int, records: int, *, replaced: bool = False) -> int:
+    """How far one of `records` records moves a rounded sum of gradients, each cut to `clip` steps of the grid."""
+    floats = records * (Fraction(1, 1 << 20) + Fraction(records, 1 << 51))
+    return ceil(clip * (2 if replaced else 1) + clip * floats) + _ceil_sqrt(dim) + 1
 
 
 def _reach(mechanism: str, variance: int) -> int:
