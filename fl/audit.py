@@ -6,6 +6,7 @@
     root        the leaves hash to the committed root
     sum         the opened sum opens the sum of the commitments of exactly the clients it counts
     model       the next model is the last one plus the decoded sum, and its CID is the recorded one
+    privacy     what each client released costs no more epsilon than the plan promises
     rewards     every claim is the share the samples earn, no one is paid twice or for nothing
 
     files       the copies for people: plan.json, the records in rounds/, model.safetensors
@@ -18,7 +19,7 @@ Assumes: that the ledger is the one people mean. A run directory brings its own,
 hash and the contract that an audit prints with what you were told, or give `chain` and `deployment` yourself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,9 @@ from fl.audit_round import RoundAuditor
 from fl.learning import algorithm_of
 from fl.ledger import EMBEDDED
 from fl.models import from_safetensors
+from fl.parties import members_of_committee
 from fl.plan import Plan
+from fl.privacy import BudgetExceeded, Noise, check
 from fl.record import RoundRecord
 from fl.rundir import RunDirectory, RunDirectoryError
 from fl.setting import Committee, RoundSetting, taking_part
@@ -211,14 +214,18 @@ class _Auditor:
             "the verifying key is not the registered one",
         )
         committee = Committee.of(plan, self._store)
-        if committee is None and plan.terms.aggregation.mode == "paillier":
+        mode = plan.terms.aggregation.mode
+        if mode == "paillier" and (committee is None or committee.key is None):
             raise DecodeError("the plan names no committee to decrypt its sums")
+        if mode == "shares" and len(plan.committee) != members_of_committee(plan.terms):
+            raise DecodeError("the plan does not name the servers that hold shares of updates")
         audit.rounds_planned += plan.terms.rounds
         model, banned = plan.initial_model, set[int]()
+        took_part: dict[int, list[int]] = {}
         for number in range(plan.terms.rounds):
             mine = [e for e in events if getattr(e, "round", None) == number]
             if not mine:
-                return
+                break
             setting = RoundSetting(
                 plan=plan,
                 plan_hash=registered.plan,
@@ -232,9 +239,27 @@ class _Auditor:
             with audit.guarded("root", number, None, "the round's record cannot be read"):
                 record = RoundAuditor(audit, self._store, setting, mine, model, algorithm, banned).run()
                 if record is None:
-                    return
+                    break
                 model = record.model
                 banned |= set(record.convicted)
+                for entry in record.clients:
+                    if entry.update:
+                        took_part.setdefault(entry.client, []).append(number)
+        self._budgets(plan.noise(statement.dim), took_part)
+
+    def _budgets(self, noise: Noise | None, took_part: Mapping[int, list[int]]) -> None:
+        """What each member released costs no more than the plan promises; the cost follows from public data alone."""
+        if noise is None:
+            return
+        spent: dict[int, str] = {}
+        for client, rounds in sorted(took_part.items()):
+            if len(rounds) not in spent:
+                try:
+                    check(noise, rounds)
+                    spent[len(rounds)] = ""
+                except BudgetExceeded as error:
+                    spent[len(rounds)] = str(error)
+            self._audit.require(not spent[len(rounds)], "privacy", spent[len(rounds)], None, client)
 
     def _registration(self, plan: Plan, body: bytes, registered: PlanRegistered, dim: int) -> None:
         audit, terms, domain = self._audit, registered.terms, self._deployment.domain

@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chain_adapter import BlockCorrupt, BlockMissing, LocalStore
 from chain_adapter.events import (
@@ -18,6 +19,7 @@ from chain_adapter.events import (
 )
 from chain_adapter.merkle import MerkleTree
 from fl.aggregate.paillier import paillier_parameters
+from fl.aggregate.shares import audit_statements
 from fl.audit_findings import Audit
 from fl.checks import Reason, check_update, check_updates, failing_proofs
 from fl.models import from_safetensors, to_safetensors
@@ -74,6 +76,11 @@ class RoundAuditor:
             record.previous_model == self._model, "model", "it does not start from the last round's model"
         )
         self._require(self._one(RoundCancelled) is None, "root", "a dispute proved it wrong and cancelled it")
+        self._require(
+            record.epoch == self._setting.epoch.hex(),
+            "root",
+            "it names another membership than the plan's schedule",
+        )
         self._members(record)
         leaves = read_leaf_list(self._store.get(record.leaves))
         updates = self._updates(leaves)
@@ -84,7 +91,7 @@ class RoundAuditor:
         if aggregate is not None:
             self._root(record, aggregate, updates)
             self._sum(record, aggregate, updates)
-            if self._setting.plan.terms.aggregation.mode == "paillier":
+            if self._setting.plan.terms.aggregation.mode in ("paillier", "shares"):
                 self._evidence(record)
         self._model_follows(record, aggregate)
         self._rewards(record)
@@ -307,7 +314,8 @@ class RoundAuditor:
             )
 
     def _evidence(self, record: RoundRecord) -> None:
-        """Under Paillier: every ciphertext, addition and partial decryption behind the sums that count."""
+        """Under Paillier: every ciphertext, addition and partial decryption behind the sums that count. Under shares:
+        what every server signed, and that it adds up."""
         setting = self._setting
         total, counted = np.zeros(setting.statement.dim, dtype=np.int64), set[int]()
         for entry in record.opened:
@@ -315,17 +323,26 @@ class RoundAuditor:
                 "sum", self._number, None, f"the decrypted sum over {len(entry.group)} clients"
             ):
                 call = SumCall(entry.stage, entry.place, entry.group, _beacon(record.beacon))
-                evidence = Record.from_bytes(self._store.get(entry.evidence))
-                summed = audit_decryption(evidence, paillier_parameters(setting, call), setting.identities)
+                summed, signed = self._behind(call, self._store.get(entry.evidence))
                 self._require(
                     summed == entry.included, "sum", "the committee decrypted a sum of other clients"
                 )
                 if entry.matches and entry.stage == record.stage:
-                    total, counted = total + np.array(evidence.total), counted | set(summed)
+                    total, counted = total + signed, counted | set(summed)
         same = counted == set(record.included) and np.array_equal(
             total, _total(self._store.get(record.total))
         )
         self._require(same, "sum", "the opened sum is not what the committee decrypted")
+
+    def _behind(self, call: SumCall, evidence: bytes) -> tuple[tuple[int, ...], NDArray[np.int64]]:
+        """Over whom and what the sum is that this evidence shows. Raises: DecodeError, ProtocolError when it shows none."""
+        setting = self._setting
+        if setting.plan.terms.aggregation.mode == "shares":
+            summed = audit_statements(setting, call, evidence)
+            return summed.included, summed.total
+        record = Record.from_bytes(evidence)
+        included = audit_decryption(record, paillier_parameters(setting, call), setting.identities)
+        return included, np.array(record.total)
 
     def _model_follows(self, record: RoundRecord, aggregate: AggregateRecorded | None) -> None:
         with self._audit.guarded("model", self._number, None, "the model cannot be recomputed"):

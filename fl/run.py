@@ -20,6 +20,7 @@ from fl.cheats import assign
 from fl.federation import Federation
 from fl.ledger import EMBEDDED
 from fl.plan import Terms, load_terms, terms_from_dict
+from fl.poisoning import draw_attackers
 from fl.progress import Display
 from fl.receipt import write_receipt
 from fl.report import write_report
@@ -30,7 +31,7 @@ from mpc.errors import EppmlError, ParameterError
 
 __all__ = ["Request", "Summary", "start_run"]
 
-_FORMAT = "eppml-run-1"
+_FORMAT = "eppml-run-2"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Request:
     source: str
     overrides: Mapping[str, Any] = field(default_factory=dict)
     cheats: Mapping[str, int] = field(default_factory=dict)
+    attacks: Mapping[str, int] = field(default_factory=dict)
     drop: float | None = None
     chain: str | None = None
     data: Path | None = None
@@ -59,6 +61,7 @@ class Conditions:
     overrides: dict[str, Any]
     terms: Terms
     cheats: dict[int, str]
+    attackers: dict[int, str]
     drop: float
     chain: str
     data: Path | None
@@ -72,11 +75,13 @@ class Conditions:
         if not 0 <= drop < 1:
             raise ParameterError(f"--drop must be in [0, 1), got {drop}")
         terms = load_terms(request.source, request.overrides)
+        cheats = assign(request.cheats, terms.clients, terms.seed)
         return cls(
             source=request.source,
             overrides=dict(request.overrides),
             terms=terms,
-            cheats=assign(request.cheats, terms.clients, terms.seed),
+            cheats=cheats,
+            attackers=draw_attackers(request.attacks, terms.clients, cheats, terms.seed),
             drop=drop,
             chain=request.chain or EMBEDDED,
             data=request.data,
@@ -92,6 +97,7 @@ class Conditions:
             "name": self.terms.name,
             "terms": dataclasses.asdict(self.terms),
             "cheats": {str(client): kind for client, kind in self.cheats.items()},
+            "attackers": {str(client): kind for client, kind in self.attackers.items()},
             "drop": self.drop,
             "chain": self.chain,
             "data": str(self.data.resolve()) if self.data else None,
@@ -109,6 +115,7 @@ class Conditions:
                 overrides=dict(values["overrides"]),
                 terms=terms_from_dict(values["terms"]),
                 cheats={int(client): kind for client, kind in values["cheats"].items()},
+                attackers={int(client): kind for client, kind in values["attackers"].items()},
                 drop=float(values["drop"]),
                 chain=values["chain"],
                 data=Path(values["data"]) if values["data"] else None,
@@ -214,6 +221,7 @@ def start_run(
         conditions.cheats,
         conditions.drop,
         conditions.data,
+        attackers=conditions.attackers,
         allow_unverified=conditions.allow_unverified,
     )
     if replace and not resume:
@@ -262,6 +270,11 @@ def _existing(directory: RunDirectory, request: Request) -> Conditions:
     if request.cheats and assign(request.cheats, found.terms.clients, found.terms.seed) != found.cheats:
         raise RunDirectoryError(
             f"{directory.path} was started with other cheaters; leave --cheat away to resume"
+        )
+    drawn = draw_attackers(request.attacks, found.terms.clients, found.cheats, found.terms.seed)
+    if request.attacks and drawn != found.attackers:
+        raise RunDirectoryError(
+            f"{directory.path} was started with other attackers; leave --attack away to resume"
         )
     for option, wanted, has in (
         ("--drop", request.drop, found.drop),

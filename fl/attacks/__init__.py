@@ -59,7 +59,7 @@ ATTACKS: dict[str, Attack] = {
 def attack_for(name: str) -> Attack:
     """The attack of that name. Raises: ParameterError when there is none.
 
-    >>> attack_for("IPM").strength  # type: ignore[attr-defined]
+    >>> attack_for("ipm").strength  # type: ignore[attr-defined]
     0.5
     """
     if name not in ATTACKS:

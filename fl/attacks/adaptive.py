@@ -24,7 +24,7 @@ class InsideCone(OnUpdates):
 
     direction: int = 0
     length: float = 2.0
-    name: ClassVar[str] = "inside the cone"
+    name: ClassVar[str] = "adaptive"
 
     def update(self, own: Floats, view: View, rng: np.random.Generator) -> Floats:
         require_view(view, own)

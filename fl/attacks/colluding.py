@@ -46,7 +46,7 @@ class ALittleIsEnough(OnUpdates):
     """
 
     deviations: float | None = None
-    name: ClassVar[str] = "ALIE"
+    name: ClassVar[str] = "alie"
 
     def update(self, own: Floats, view: View, rng: np.random.Generator) -> Floats:
         require_view(view, own)
@@ -117,7 +117,7 @@ class InnerProduct(OnUpdates):
     """
 
     strength: float = 0.5
-    name: ClassVar[str] = "IPM"
+    name: ClassVar[str] = "ipm"
 
     def update(self, own: Floats, view: View, rng: np.random.Generator) -> Floats:
         require_view(view, own)

@@ -26,7 +26,7 @@ class FreeRider(OnUpdates):
     """
 
     kind: str = "delta"
-    name: ClassVar[str] = "free rider"
+    name: ClassVar[str] = "free-rider"
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -19,7 +19,7 @@ class SignFlip(OnUpdates):
     """
 
     strength: float = 3.0
-    name: ClassVar[str] = "sign flip"
+    name: ClassVar[str] = "sign-flip"
 
     def update(self, own: Floats, view: View, rng: np.random.Generator) -> Floats:
         return -self.strength * own
@@ -33,7 +33,7 @@ class LabelFlip(OnData):
     section 5.1 (label flipping attack).
     """
 
-    name: ClassVar[str] = "label flip"
+    name: ClassVar[str] = "label-flip"
 
     def data(self, shard: Shard, rng: np.random.Generator) -> Shard:
         return Shard(shard.features, shard.classes - 1 - shard.labels, shard.classes)
@@ -48,7 +48,7 @@ class Gaussian(OnUpdates):
     """
 
     strength: float = 3.0
-    name: ClassVar[str] = "Gaussian"
+    name: ClassVar[str] = "gaussian"
 
     def update(self, own: Floats, view: View, rng: np.random.Generator) -> Floats:
         noise = rng.standard_normal(own.shape)

@@ -17,6 +17,8 @@ Source: thresholds after Hosmer, Lemeshow, Sturdivant, "Applied Logistic Regress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mpc.errors import ParameterError
+
 __all__ = ["HIGH_AUC", "HIGH_SUCCESS", "LOW_SUCCESS", "MEDIUM_AUC", "Risk", "Verdict", "judge"]
 
 HIGH_SUCCESS, LOW_SUCCESS = 0.5, 0.05
@@ -40,20 +42,24 @@ class Verdict:
 
 
 def judge(*, success: float | None = None, auc: tuple[float, float, float] | None = None) -> Verdict:
-    """The word for what was measured on one view: the worse of reconstruction and membership.
+    """The word for what was measured on one view: the worse of reconstruction and membership, with both as the reason.
 
     `success` is the share of records reconstructed; `auc` is the estimate and its 95 % interval (estimate, low, high).
+    Raises: ParameterError when nothing was measured.
 
     >>> judge(success=0.01, auc=(0.51, 0.48, 0.54)).risk.value
     'low'
     >>> judge(success=0.65).because
     'reconstruction succeeds for 65 % of the records'
     """
+    if success is None and auc is None:
+        raise ParameterError("a verdict needs a measurement: success, auc, or both")
     found = [_of_success(success)] if success is not None else []
     if auc is not None:
         found.append(_of_auc(*auc))
     order = list(Risk)
-    return max(found, key=lambda verdict: order.index(verdict.risk))
+    worst = max((verdict.risk for verdict in found), key=order.index)
+    return Verdict(worst, ", ".join(verdict.because for verdict in found))
 
 
 def _of_success(success: float) -> Verdict:

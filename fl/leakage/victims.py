@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from fl.models.layers import Shape, parts, total
 from fl.seeds import generator
 from mpc.errors import ParameterError
 
@@ -45,9 +46,9 @@ class SigmoidLeNet:
         return side
 
     @property
-    def shapes(self) -> list[tuple[int, ...]]:
+    def shapes(self) -> list[Shape]:
         """Weight and bias of every layer, in the order of the flat vector."""
-        side, shapes = self.side, list[tuple[int, ...]]()
+        side, shapes = self.side, list[Shape]()
         for maps, stride in zip((1, _MAPS, _MAPS), _STRIDES, strict=True):
             shapes += [(_MAPS, maps, _KERNEL, _KERNEL), (_MAPS,)]
             side = -(-side // stride)
@@ -55,7 +56,7 @@ class SigmoidLeNet:
 
     @property
     def size(self) -> int:
-        return sum(int(np.prod(shape)) for shape in self.shapes)
+        return total(self.shapes)
 
     def initial(self, seed: int) -> NDArray[np.float32]:
         """Weights of the training seed tree."""
@@ -64,22 +65,16 @@ class SigmoidLeNet:
     def logits(self, parameters: Tensor, features: Tensor) -> Tensor:
         """Shapes: parameters [clients, size]; features [clients, batch, inputs]; the result [clients, batch, classes]."""
         clients, batch, side = *features.shape[:2], self.side
-        layers = self._layers(parameters)
+        layers = parts(parameters, self.shapes)
         # a grouped convolution is one convolution a client: clients stand side by side as channels
         maps = features.view(clients, batch, side, side).transpose(0, 1)
-        for (weight, bias), stride in zip(layers, _STRIDES, strict=False):
+        for weight, bias, stride in zip(layers[:-2:2], layers[1:-2:2], _STRIDES, strict=True):
             maps = functional.conv2d(
                 maps, weight.flatten(0, 1), bias.flatten(), stride, padding=_KERNEL // 2, groups=clients
             ).sigmoid()
-        weight, bias = layers[-1]
+        weight, bias = layers[-2:]
         hidden = maps.unflatten(1, (clients, _MAPS)).transpose(0, 1).flatten(2)
         return torch.baddbmm(bias[:, None], hidden, weight.transpose(1, 2))
-
-    def _layers(self, parameters: Tensor) -> list[tuple[Tensor, Tensor]]:
-        shapes = self.shapes
-        parts = torch.split(parameters, [int(np.prod(shape)) for shape in shapes], dim=1)
-        full = [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)]
-        return list(zip(full[::2], full[1::2], strict=True))
 
 
 class Victim(Protocol):
@@ -97,8 +92,8 @@ def gradients(
 ) -> Tensor:
     """The gradient of every client's mean cross-entropy; with `differentiable`, as a function of features and targets.
 
-    Shapes: parameters [size]; features [clients, batch, inputs]; targets labels [clients, batch], or chances
-        [clients, batch, classes]; the result [clients, size].
+    Shapes: parameters [size] or [clients, size]; features [clients, batch, inputs]; targets: labels [clients, batch],
+        or chances [clients, batch, classes]; the result [clients, size].
     """
     leaf = parameters.expand(len(features), -1).detach().requires_grad_(True)
     logits = model.logits(leaf, features)

@@ -40,6 +40,11 @@ class Clients:
     batch: int
     learning_rate: float
 
+    @property
+    def detail(self) -> str:
+        """What each client sends, in words."""
+        return f"{self.epochs} epochs of {self.records} records in batches of {self.batch}"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Worlds:
@@ -50,6 +55,7 @@ class Worlds:
     """
 
     model: Model
+    how: Clients
     start: NDArray[np.float32]
     features: Tensor
     labels: Tensor
@@ -63,6 +69,13 @@ class Worlds:
     def typical_norm(self) -> float:
         """Median L2 norm of an update: a clip that by itself cuts only half of them."""
         return float(np.median(np.linalg.norm(self.updates, axis=1)))
+
+    @property
+    def largest_norm(self) -> float:
+        """A clip that cuts nothing."""
+        return max(
+            float(np.linalg.norm(u, axis=1).max(initial=0)) for u in (self.updates, self.real, self.simulated)
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +120,7 @@ def worlds(
     updates = _train(model, start, features, labels, np.stack(held), how, rng)
     return Worlds(
         model=model,
+        how=how,
         start=start,
         features=torch.from_numpy(features[candidates]),
         labels=torch.from_numpy(labels[candidates]),
@@ -130,12 +144,12 @@ def infer(at: Worlds, release: Release, noise: IntegerNoise | None, seed: int) -
     with torch.no_grad():
         logits = at.model.logits(weights, at.features.expand(len(weights), -1, -1))
     labels = at.labels.expand(len(weights), -1)
-    confidences, targets = confidence(logits, labels), slice(at.targets)
-    ratio = likelihood_ratio(confidences[targets], confidences[at.targets :], at.inside[at.targets :])
-    truth = at.inside[targets]
+    confidences, count = confidence(logits, labels), at.targets
+    ratio = likelihood_ratio(confidences[:count], confidences[count:], at.inside[count:])
+    truth = at.inside[:count]
     return [
         Membership(name, scores[truth], scores[~truth])
-        for name, scores in (("loss threshold", -losses(logits, labels)[targets]), ("LiRA-lite", ratio))
+        for name, scores in (("loss threshold", -losses(logits, labels)[:count]), ("LiRA-lite", ratio))
     ]
 
 

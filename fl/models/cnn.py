@@ -26,9 +26,10 @@ _GROUPS = 8
 
 @dataclass(frozen=True, slots=True)
 class ConvNet:
-    """Three times 3x3 convolution, group normalisation, rectifier, pooling; then dense: 94,986 parameters.
+    """Three times 3x3 convolution, pooling, group normalisation, rectifier; then dense: 94,986 parameters.
 
-    The last pooling is the mean over all places. `bfloat16` computes the convolutions in that precision: faster where
+    Pooling comes first because what follows is then four times cheaper; the last pooling is the mean over all places,
+    behind the rectifier. `bfloat16` computes the convolutions in that precision: faster where
     the processor can, and no longer the same bits on another one.
     Shapes: records are 3x32x32 images, plane by plane. Raises: ParameterError for other records.
     """
@@ -72,15 +73,14 @@ class ConvNet:
         images = features.transpose(0, 1).reshape(batch, -1, _SIDE, _SIDE)
         if clients == 1:
             images = images.contiguous(memory_format=torch.channels_last)
-        kind = torch.bfloat16 if self.bfloat16 else torch.float32
-        with torch.autocast(features.device.type, kind, enabled=self.bfloat16):
+        with torch.autocast(features.device.type, torch.bfloat16, enabled=self.bfloat16):
             for first in range(0, len(layers), 4):
                 weights, biases, scales, shifts = (p.flatten(0, 1) for p in layers[first : first + 4])
                 images = functional.conv2d(images, weights, biases, padding=1, groups=clients)
-                images = functional.group_norm(images, clients * _GROUPS, scales, shifts).relu()
                 if first < len(layers) - 4:
                     images = functional.max_pool2d(images, 2)
-        flat = images.float().mean((2, 3)).view(batch, clients, -1).transpose(0, 1)
+                images = functional.group_norm(images, clients * _GROUPS, scales, shifts).relu()
+        flat = images.to(features.dtype).mean((2, 3)).view(batch, clients, -1).transpose(0, 1)
         return torch.baddbmm(bias.unsqueeze(1), flat, dense.transpose(1, 2))
 
     def gradient(self, parameters: Tensor, features: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from fl.models.base import Evaluation, Vector, evaluate_in_chunks, softmax_error
-from fl.models.convolution import convolve, input_gradient, patches, weight_gradient
+from fl.models.base import Evaluation, Vector, evaluate_in_chunks, rectifier_error, softmax_error
+from fl.models.convolution import patches
 from fl.models.layers import Shape, draw, parts, total
+from fl.models.scratch import scratch
 from fl.seeds import generator
 from mpc.errors import ParameterError
 
 __all__ = ["LeNet"]
 
-_FIRST, _SECOND, _HIDDEN, _TAPS = 8, 16, 32, 5
+_FIRST, _SECOND, _HIDDEN = 8, 16, 32
+_STRIDE = _PAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class LeNet:
         images = features.transpose(0, 1).reshape(batch, clients, side, side)
         for w, b in ((w1, b1), (w2, b2)):
             images = functional.conv2d(
-                images, w.flatten(0, 1), b.flatten(), stride=2, padding=2, groups=clients
+                images, w.flatten(0, 1), b.flatten(), _STRIDE, _PAD, groups=clients
             ).relu()
         flat = images.view(batch, clients, -1).transpose(0, 1)
         hidden = torch.baddbmm(b3.unsqueeze(1), flat, w3.transpose(1, 2)).relu()
@@ -80,22 +82,38 @@ class LeNet:
         into = parts(result, self._shapes)
         clients, batch = features.shape[:2]
         side = isqrt(self.inputs)
-        seen1 = patches(features.transpose(1, 2).unsqueeze(1), side)
-        maps1 = convolve(seen1, w1, b1).relu_()
-        seen2 = patches(maps1.view(clients, _FIRST, -1, batch), side // 2)
-        maps2 = convolve(seen2, w2, b2).relu_()
-        flat = maps2.view(clients, -1, batch)
-        hidden = torch.baddbmm(b3.unsqueeze(2), w3, flat).relu_()
-        logits = torch.baddbmm(b4.unsqueeze(2), w4, hidden)
-        error4 = softmax_error(logits.transpose(1, 2), labels, weights).transpose(1, 2)
-        error3 = torch.bmm(w4.transpose(1, 2), error4).mul_(hidden > 0)
-        error2 = torch.bmm(w3.transpose(1, 2), error3).mul_(flat > 0).view_as(maps2)
-        error1 = input_gradient(error2, w2, side // 2, batch).view_as(maps1).mul_(maps1 > 0)
-        for layer, (error, seen) in enumerate(
-            ((error1, seen1), (error2, seen2), (error3, flat), (error4, hidden))
-        ):
-            into[2 * layer].flatten(2).copy_(weight_gradient(seen, error))
-            into[2 * layer + 1].copy_(error.sum(2))
+        half, quarter = side // 2, side // 4
+
+        seen = patches(features, side)
+        inner = scratch("first maps, batch innermost", (clients, _FIRST, half * half * batch), features)
+        torch.baddbmm(b1.unsqueeze(2), w1.view(clients, _FIRST, -1), seen, out=inner)
+        maps1 = scratch("first maps", (batch, clients * _FIRST, half, half), features)
+        maps1.view(batch, -1).copy_(inner.relu_().view(-1, batch).T)
+        kernel = w2.flatten(0, 1)
+        maps2 = functional.conv2d(maps1, kernel, b2.flatten(), _STRIDE, _PAD, groups=clients).relu_()
+        flat = maps2.view(batch, clients, -1).transpose(0, 1)
+        hidden = torch.baddbmm(b3.unsqueeze(1), flat, w3.transpose(1, 2)).relu_()
+        logits = torch.baddbmm(b4.unsqueeze(1), hidden, w4.transpose(1, 2))
+
+        error4 = softmax_error(logits, labels, weights)
+        error3 = rectifier_error(torch.bmm(error4, w4), hidden)
+        error2 = scratch("second error", (batch, clients * _SECOND, quarter, quarter), features)
+        torch.bmm(error3, w3, out=error2.view(batch, clients, -1).transpose(0, 1))
+        rectifier_error(error2, maps2)
+        error1, kernel_error, _ = torch.ops.aten.convolution_backward(
+            error2, maps1, kernel, None, (_STRIDE, _STRIDE), (_PAD, _PAD), (1, 1), False, (0, 0), clients,
+            (True, True, False),
+        )  # fmt: skip
+        turned = scratch("first error, batch innermost", (clients, _FIRST, half * half * batch), features)
+        turned.view(-1, batch).copy_(rectifier_error(error1, maps1).view(batch, -1).T)
+
+        torch.bmm(turned, seen.transpose(1, 2), out=into[0].view(clients, _FIRST, -1))
+        into[1].copy_(turned.sum(2))
+        into[2].copy_(kernel_error.view_as(w2))
+        into[3].copy_(error2.sum((0, 2, 3)).view_as(b2))
+        for weight, bias, error, below in ((4, 5, error3, flat), (6, 7, error4, hidden)):
+            torch.bmm(error.transpose(1, 2), below, out=into[weight])
+            into[bias].copy_(error.sum(1))
         return result
 
     def evaluate(

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fl.models.base import Evaluation, Vector, evaluate_in_chunks, softmax_error
+from fl.models.base import Evaluation, Vector, evaluate_in_chunks, rectifier_error, softmax_error
 from fl.models.layers import Shape, draw, parts, total
 from fl.seeds import generator
 
@@ -56,10 +56,10 @@ class Perceptron:
         into1, bias1, into2, bias2 = parts(result, self._shapes)
         hidden = torch.baddbmm(b1.unsqueeze(1), features, w1).relu_()
         error = softmax_error(torch.baddbmm(b2.unsqueeze(1), hidden, w2), labels, weights)
-        back = torch.bmm(error, w2.transpose(1, 2)).mul_(hidden > 0)
-        into1.copy_(torch.bmm(features.transpose(1, 2), back))
+        back = rectifier_error(torch.bmm(error, w2.transpose(1, 2)), hidden)
+        torch.bmm(features.transpose(1, 2), back, out=into1)
         bias1.copy_(back.sum(1))
-        into2.copy_(torch.bmm(hidden.transpose(1, 2), error))
+        torch.bmm(hidden.transpose(1, 2), error, out=into2)
         bias2.copy_(error.sum(1))
         return result
 

@@ -63,7 +63,7 @@ RULES: dict[str, Rule] = {
 def rule_for(name: str) -> Rule:
     """The rule of that name. Raises: ParameterError when there is none.
 
-    >>> rule_for("cone test").tolerates(clients=100, malicious=50)
+    >>> rule_for("cone").tolerates(clients=100, malicious=50)
     False
     """
     if name not in RULES:

@@ -117,9 +117,9 @@ class Tolerance:
 def require_tolerated(rule: Rule, clients: int, malicious: int) -> None:
     """Refuse a plan before it runs. Raises: ParameterError with the reason when `rule` is not made for it."""
     if not rule.tolerates(clients, malicious):
+        most = max(rule.most_malicious(clients), 0)
         raise ParameterError(
-            f"{rule.name} tolerates at most {max(rule.most_malicious(clients), 0)} malicious of {clients} clients, "
-            f"not {malicious}"
+            f"the rule {rule.name!r} tolerates at most {most} malicious of {clients} clients, not {malicious}"
         )
 
 

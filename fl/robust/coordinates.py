@@ -53,7 +53,7 @@ class TrimmedMean(Tolerance):
     """The mean of every coordinate without the `share` smallest and the `share` largest values (rounded up)."""
 
     share: float = 0.2
-    name: ClassVar[str] = "trimmed mean"
+    name: ClassVar[str] = "trimmed-mean"
     judges: ClassVar[bool] = False
     under: ClassVar[Mapping[str, str]] = _UNDER
 

@@ -23,7 +23,7 @@ class FLTrust(Tolerance):
     Assumes: the coordinator is honest, and its root set is clean and resembles the clients' data.
     """
 
-    name: ClassVar[str] = "FLTrust"
+    name: ClassVar[str] = "fltrust"
     judges: ClassVar[bool] = True
     under: ClassVar[Mapping[str, str]] = {
         "secagg": "no: masks hide each client's inner product, and the weights come after the sum",

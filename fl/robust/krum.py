@@ -58,7 +58,7 @@ class MultiKrum(Tolerance):
     """
 
     share: float = 0.2
-    name: ClassVar[str] = "multi-Krum"
+    name: ClassVar[str] = "multi-krum"
     judges: ClassVar[bool] = True
     under: ClassVar[Mapping[str, str]] = _UNDER
 
@@ -90,7 +90,7 @@ class MultiKrum(Tolerance):
 class Krum(MultiKrum):
     """The one update with the best score; of equal ones, the first."""
 
-    name: ClassVar[str] = "Krum"
+    name: ClassVar[str] = "krum"
 
     def kept(self, clients: int) -> int:
         return 1

@@ -28,7 +28,7 @@ class NormBound(Tolerance):
 
     times: float = 2.0
     bound: float | None = None
-    name: ClassVar[str] = "norm bound"
+    name: ClassVar[str] = "norm-bound"
     judges: ClassVar[bool] = True
     under: ClassVar[Mapping[str, str]] = {
         "secagg": _PROVEN,

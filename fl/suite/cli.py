@@ -1,7 +1,6 @@
 """`eppml suite`: the papers' table from real cryptography, measured on this machine."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -51,7 +50,7 @@ def suite(
     """Measure the papers' table with the cryptography on; goes on where it was left."""
     from fl.suite.cell import Conditions
     from fl.suite.page import page
-    from fl.suite.runner import measure_cells
+    from fl.suite.runner import cores, measure_cells
     from fl.suite.sizes import cells_of
     from fl.suite.table import markdown
 
@@ -72,7 +71,7 @@ def suite(
         seed=seed,
         work=directory.path / "runs",
         data=data,
-        processes=processes or len(os.sched_getaffinity(0)),
+        processes=processes or cores(),
         proofs=proofs_asked(prove),
         allow_unverified=allow_unverified,
     )

@@ -24,7 +24,7 @@ def page(name: str, documents: Sequence[Document]) -> str:
         resources.files(package).joinpath(file).read_text(encoding="utf-8")
         for package, file in (("fl.report", "report.css"), ("fl.suite", "suite.css"))
     )
-    sections = [_papers(documents)]
+    sections: list[Html | None] = [_papers(documents)]
     sections += [
         _group(key, title, [d for d in documents if d["group"] == key]) for key, title in GROUPS.items()
     ]

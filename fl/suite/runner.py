@@ -18,9 +18,14 @@ from fl.rundir import RunDirectory
 from fl.suite.cell import Cell, Conditions, Result
 from mpc.errors import EppmlError, ParameterError
 
-__all__ = ["machine", "measure_cells"]
+__all__ = ["cores", "machine", "measure_cells"]
 
 _FORMAT = "eppml-suite-1"
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine() -> dict[str, Any]:
@@ -28,7 +33,7 @@ def machine() -> dict[str, Any]:
     return {
         "system": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "python": platform.python_version(),
         "torch": version("torch"),
         "eppml": version("eppml"),
