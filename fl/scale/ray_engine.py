@@ -98,7 +98,8 @@ class RayExecutor:
 
     @property
     def capacity(self) -> int:
-        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+        resources: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        return max(1, int(resources.get("CPU", 1)))
 
     def spawn(self, name: str, make: Callable[..., Any], *arguments: Any, worker: bool = False) -> Actor:
         options = {"name": name, "namespace": self.namespace, "num_cpus": int(worker), "max_restarts": 0}
@@ -144,7 +145,7 @@ class RayEngine:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self._shared = ray.put(work)
+        self._shared: Any = ray.put(work)
         self._task = ray.remote(_train)
 
     def __enter__(self) -> Self:
