@@ -17,6 +17,7 @@ from math import ceil, isqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from fl.robust.cone import ConeTest
 from fl.setting import RoundSetting
 from fl.shared.form import Form, Part
 from fl.sums import SumCall
@@ -32,8 +33,8 @@ from mpc.triples import Recipe, Recorder, Source
 
 __all__ = ["LEAKAGE", "TRUST", "form_of", "has_dealer", "recipe_of_call", "screen"]
 
-LEVELS = 64
-FLOOR, SPREAD, LONGEST = 0.05, 3.5, 2.5
+LEVELS = 256
+"""Steps of a cosine: scores are compared to within 1 / 256."""
 
 LEAKAGE = {
     ("none", 2): "nothing about a single update",
@@ -122,6 +123,7 @@ def _judge(
 def _cone(
     engine: Engine, rows: Share, cone: Cone, longest: int
 ) -> Generator[Outbox, Inbox, NDArray[np.bool_]]:
+    rule = ConeTest()
     lengths = yield from engine.squared_lengths(rows)
     scores = yield from cone_scores(engine, rows, lengths, cone, longest, LEVELS)
     return (
@@ -131,9 +133,10 @@ def _cone(
             lengths,
             bits=LEVELS.bit_length() + 2,
             length_bits=2 * longest.bit_length(),
-            floor=ceil(FLOOR * LEVELS),
-            spread=SPREAD,
-            longest=LONGEST,
+            floor=ceil(rule.floor * LEVELS),
+            ratio=rule.ratio,
+            spread=rule.spread,
+            longest=rule.longest,
         )
     )
 
