@@ -141,7 +141,7 @@ def test_attackers_are_left_out_whether_updates_are_seen_or_shared(play: Play, m
         ({"partition.kind": "shards", "clients": 400}, "client"),
         ({"participation.fraction": 0.1}, "leaves"),
         ({"proofs.kind": "sample", "proofs.rounds": 99}, "cannot sample"),
-        ({"model": "lenet", "dataset": "adult"}, ""),
+        ({"model": "cnn"}, "reads images"),
     ],
     ids=lambda value: str(value)[:40],
 )
