@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from mpc.errors import NotEnoughParties, ParameterError, ProtocolError
 from mpc.prg import Stream, encode_labels
 from mpc.runtime import Network, Protocol, run_local
-from mpc.secagg import BN254_SCALAR_FIELD, Parameters, PublicIdentity, parameters, server, shared_checks
+from mpc.secagg import BN254_SCALAR_FIELD, Parameters, PublicIdentity, parameters, server
 from mpc.secagg.bounds import bits_of, hypergeometric_tail
 
 __all__ = [
@@ -247,9 +247,10 @@ def make_shards(
 def sum_shard(shard: Shard, clients: Clients) -> ShardSum | LostShard:
     """Run one shard's secure aggregation; a shard that cannot open its sum is lost, and says why."""
     parties = clients.parties(shard)
-    # one process plays them all
-    identities = shared_checks(parties.identities)
-    everyone: dict[int, Protocol[Any]] = {SERVER: server(shard.parameters, identities), **parties.protocols}
+    everyone: dict[int, Protocol[Any]] = {
+        SERVER: server(shard.parameters, parties.identities),
+        **parties.protocols,
+    }
     result = run_local(everyone, network=parties.network)
     if SERVER in result.errors:
         error = result.errors[SERVER]

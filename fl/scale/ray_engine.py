@@ -20,6 +20,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from fl.engine import Trained, Work
 from fl.models.base import Vector
 from fl.scale.executor import Actor, ActorLost, Host, Pending
+from mpc.errors import ParameterError
 
 __all__ = ["RayEngine", "RayExecutor", "connected"]
 
@@ -32,6 +33,8 @@ def connected(address: str = "", *, cpus: int | None = None) -> Iterator[None]:
     """A Ray of our own with `cpus` processors (None: all there are), or the cluster at `address`; left at the end.
 
     A program that already talks to Ray keeps what it has.
+
+    Raises: ParameterError when no cluster answers at `address`, or not to this program's token.
     """
     if ray.is_initialized():
         yield
@@ -43,12 +46,17 @@ def connected(address: str = "", *, cpus: int | None = None) -> Iterator[None]:
         "include_dashboard": False,
         "object_store_memory": _OBJECT_STORE,
     }
-    ray.init(
-        address=address or "local",
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        **({} if address else own),
-    )
+    try:
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **({} if address else own),
+        )
+    except ConnectionError as error:
+        raise ParameterError(
+            f"no Ray cluster answers at {address}, or it wants another token (RAY_AUTH_TOKEN): {error}"
+        ) from None
     try:
         yield
     finally:
@@ -90,7 +98,8 @@ class RayExecutor:
 
     @property
     def capacity(self) -> int:
-        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+        resources: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        return max(1, int(resources.get("CPU", 1)))
 
     def spawn(self, name: str, make: Callable[..., Any], *arguments: Any, worker: bool = False) -> Actor:
         options = {"name": name, "namespace": self.namespace, "num_cpus": int(worker), "max_restarts": 0}
@@ -136,7 +145,7 @@ class RayEngine:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self._shared = ray.put(work)
+        self._shared: Any = ray.put(work)
         self._task = ray.remote(_train)
 
     def __enter__(self) -> Self:

@@ -180,7 +180,7 @@ class _Crew:
         self._jobs = jobs
         self._pipes: dict[int, Connection] = {}
         self._processes: dict[int, BaseProcess] = {}
-        context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+        context: Any = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
         if os.name == "posix":
             context.set_forkserver_preload(["mpc.crypten.worker"])
         try:

@@ -11,5 +11,14 @@
 
 from mpc.crypten.providers.base import CorrelatedProvider, Setup, Source
 from mpc.crypten.providers.dealer import DealerSource, deal_on_demand
+from mpc.crypten.providers.transfer import TransferSource, transfer
 
-__all__ = ["CorrelatedProvider", "DealerSource", "Setup", "Source", "deal_on_demand"]
+__all__ = [
+    "CorrelatedProvider",
+    "DealerSource",
+    "Setup",
+    "Source",
+    "TransferSource",
+    "deal_on_demand",
+    "transfer",
+]

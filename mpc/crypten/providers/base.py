@@ -127,7 +127,7 @@ def _plain(value: Any) -> Any:
 
 def _tensor(words: Words, device: Any) -> Any:
     # a copy: CrypTen writes into the shares it is handed
-    tensor = torch.from_numpy(words.view(np.int64).copy())
+    tensor = torch.from_numpy(np.array(words, dtype=np.uint64).view(np.int64))
     return (
         tensor if device is None or torch.device(device).type == "cpu" else CUDALongTensor(tensor.to(device))
     )
