@@ -103,4 +103,5 @@ def _exact(left: Sequence[Doubles], right: Sequence[Doubles]) -> Words:
 
 
 def _words(exact: Doubles) -> Words:
-    return exact.astype(np.int64).view(np.uint64)
+    words: Words = exact.astype(np.int64).view(np.uint64)
+    return words
