@@ -118,17 +118,17 @@ class Memory:
 class SimulationRatios:
     """Rounds of 100 clients, softmax regression 784x10, 600 records each, one epoch in batches of 32.
 
-    Wall-clock time, because Flower computes in other processes; both on two of them, one after the other, and without
-    the first round, in which the processes start. Flower's clients compute in numpy.
+    Wall-clock time, because Flower computes in other processes: it has two of them, and we have one. Without the first
+    round, in which the processes start; Flower's clients compute in numpy.
     """
 
     timeout = 1800
     rounds = 4
-    processes = 2
+    processes = 2  # of Flower
 
     def _ours(self, job: Work) -> float:
         everyone, state, spent = range(1, CLIENTS + 1), job.model.initial(1), []
-        with LocalEngine(job, self.processes) as engine:
+        with LocalEngine(job) as engine:
             for number in range(3 * self.rounds):
                 begin = perf_counter()
                 trained = engine.train(number, state, everyone, {})
