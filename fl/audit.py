@@ -6,6 +6,7 @@
     root        the leaves hash to the committed root
     sum         the opened sum opens the sum of the commitments of exactly the clients it counts
     model       the next model is the last one plus the decoded sum, and its CID is the recorded one
+    privacy     what each client released costs no more epsilon than the plan promises
     rewards     every claim is the share the samples earn, no one is paid twice or for nothing
 
     files       the copies for people: plan.json, the records in rounds/, model.safetensors
@@ -18,10 +19,12 @@ Assumes: that the ledger is the one people mean. A run directory brings its own,
 hash and the contract that an audit prints with what you were told, or give `chain` and `deployment` yourself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from chain_adapter import Chain, Deployment, LedgerCorrupt, LocalStore
 from chain_adapter.events import Event, PlanRegistered
@@ -29,12 +32,15 @@ from chain_adapter.merkle import MerkleTree, member_leaf
 from chain_adapter.update_key import update_key
 from fl.audit_findings import Audit, Failure
 from fl.audit_round import RoundAuditor
+from fl.learning import algorithm_of
 from fl.ledger import EMBEDDED
 from fl.models import from_safetensors
+from fl.parties import members_of_committee
 from fl.plan import Plan
+from fl.privacy import BudgetExceeded, Noise, check
 from fl.record import RoundRecord
 from fl.rundir import RunDirectory, RunDirectoryError
-from fl.setting import Committee, RoundSetting
+from fl.setting import Committee, RoundSetting, taking_part
 from mpc.errors import DecodeError
 from mpc.json_text import read_json
 from zk.key_bytes import decode_verifier_key
@@ -138,8 +144,10 @@ def _check_final_model(audit: Audit, directory: RunDirectory, store: LocalStore)
         return
     last = max((number for number, _, _ in audit.recorded), default=None)
     with audit.guarded("files", last, None, "the final model cannot be read"):
-        final = [store.get(model) for number, _, model in audit.recorded if number == last]
-        same = directory.read("model.safetensors") in final
+        states = [from_safetensors(store.get(model)) for number, _, model in audit.recorded if number == last]
+        mine = from_safetensors(directory.read("model.safetensors"))
+        # the state begins with the model; what the algorithm's server keeps behind it is not part of the file
+        same = any(np.array_equal(state[: len(mine)], mine) for state in states) and len(mine) in audit.sizes
         audit.require(same, "files", "model.safetensors is not the recorded final model", last)
 
 
@@ -185,10 +193,17 @@ class _Auditor:
             f"plan {registered.plan.hex()} ({plan.terms.name}) on chain {domain.chain_id}, "
             f"contract {domain.verifying_contract}"
         )
-        self._registration(plan, body, registered)
         key = decode_verifier_key(self._store.get(plan.verifying_key))
-        dim = len(from_safetensors(self._store.get(plan.initial_model)))
-        statement = NormBound(dim=dim, bits=plan.terms.update.bits)
+        audit.sizes.add(plan.parameters)
+        algorithm = algorithm_of(plan.terms)
+        state = len(from_safetensors(self._store.get(plan.initial_model)))
+        audit.require(
+            state == algorithm.state_size(plan.parameters),
+            "plan",
+            "its first model is of another size than its terms say",
+        )
+        statement = NormBound(dim=algorithm.payload_size(plan.parameters), bits=plan.terms.update.bits)
+        self._registration(plan, body, registered, statement.dim)
         circuit, _ = statement.circuit()
         audit.require(
             key.circuit == circuit.digest, "plan", "the verifying key is of another circuit than the plan's"
@@ -199,14 +214,18 @@ class _Auditor:
             "the verifying key is not the registered one",
         )
         committee = Committee.of(plan, self._store)
-        if committee is None and plan.terms.aggregation.mode == "paillier":
+        mode = plan.terms.aggregation.mode
+        if mode == "paillier" and (committee is None or committee.key is None):
             raise DecodeError("the plan names no committee to decrypt its sums")
+        if mode == "shares" and len(plan.committee) != members_of_committee(plan.terms):
+            raise DecodeError("the plan does not name the servers that hold shares of updates")
         audit.rounds_planned += plan.terms.rounds
         model, banned = plan.initial_model, set[int]()
+        took_part: dict[int, list[int]] = {}
         for number in range(plan.terms.rounds):
             mine = [e for e in events if getattr(e, "round", None) == number]
             if not mine:
-                return
+                break
             setting = RoundSetting(
                 plan=plan,
                 plan_hash=registered.plan,
@@ -214,19 +233,37 @@ class _Auditor:
                 statement=statement,
                 key=key,
                 domain=self._deployment.domain,
-                members={i: m for i, m in enumerate(plan.members, start=1) if i not in banned},
+                members=taking_part(plan, number, banned),
                 committee=committee,
             )
             with audit.guarded("root", number, None, "the round's record cannot be read"):
-                record = RoundAuditor(audit, self._store, setting, mine, model, banned).run()
+                record = RoundAuditor(audit, self._store, setting, mine, model, algorithm, banned).run()
                 if record is None:
-                    return
+                    break
                 model = record.model
                 banned |= set(record.convicted)
+                for entry in record.clients:
+                    if entry.update:
+                        took_part.setdefault(entry.client, []).append(number)
+        self._budgets(plan.noise(statement.dim), took_part)
 
-    def _registration(self, plan: Plan, body: bytes, registered: PlanRegistered) -> None:
+    def _budgets(self, noise: Noise | None, took_part: Mapping[int, list[int]]) -> None:
+        """What each member released costs no more than the plan promises; the cost follows from public data alone."""
+        if noise is None:
+            return
+        spent: dict[int, str] = {}
+        for client, rounds in sorted(took_part.items()):
+            if len(rounds) not in spent:
+                try:
+                    check(noise, rounds)
+                    spent[len(rounds)] = ""
+                except BudgetExceeded as error:
+                    spent[len(rounds)] = str(error)
+            self._audit.require(not spent[len(rounds)], "privacy", spent[len(rounds)], None, client)
+
+    def _registration(self, plan: Plan, body: bytes, registered: PlanRegistered, dim: int) -> None:
         audit, terms, domain = self._audit, registered.terms, self._deployment.domain
-        bound, slack = plan.l2_bound(len(from_safetensors(self._store.get(plan.initial_model))))
+        bound, slack = plan.l2_bound(dim)
         members = MerkleTree([member_leaf(member) for member in plan.members]).root
         for holds, what in (
             (sha256(body).digest() == registered.plan, "its body does not hash to the registered hash"),

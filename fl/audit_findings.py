@@ -47,6 +47,8 @@ class Audit:
     failures: list[Failure] = field(default_factory=list)
     plans: set[str] = field(default_factory=set)
     """Hashes of the audited plans."""
+    sizes: set[int] = field(default_factory=set)
+    """How many parameters their models have."""
     recorded: list[tuple[int, str, str]] = field(default_factory=list)
     """Round, CID of its record and of its model, as the ledger has them."""
 

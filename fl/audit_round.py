@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chain_adapter import BlockCorrupt, BlockMissing, LocalStore
 from chain_adapter.events import (
@@ -18,9 +19,11 @@ from chain_adapter.events import (
 )
 from chain_adapter.merkle import MerkleTree
 from fl.aggregate.paillier import paillier_parameters
+from fl.aggregate.shares import audit_statements
 from fl.audit_findings import Audit
 from fl.checks import Reason, check_update, check_updates, failing_proofs
 from fl.models import from_safetensors, to_safetensors
+from fl.optim import Algorithm
 from fl.publish import read_leaf_list, reward
 from fl.record import STATUSES, RoundRecord
 from fl.round import judge_sums
@@ -48,6 +51,7 @@ class RoundAuditor:
         setting: RoundSetting,
         events: list[Event],
         model: str,
+        algorithm: Algorithm,
         excluded: Collection[int] = (),
     ) -> None:
         self._audit, self._store, self._setting, self._events, self._model = (
@@ -57,7 +61,7 @@ class RoundAuditor:
             events,
             model,
         )
-        self._number, self._excluded = setting.number, excluded
+        self._number, self._excluded, self._algorithm = setting.number, excluded, algorithm
 
     def run(self) -> RoundRecord | None:
         aggregate, skipped = self._one(AggregateRecorded), self._one(RoundSkipped)
@@ -72,6 +76,11 @@ class RoundAuditor:
             record.previous_model == self._model, "model", "it does not start from the last round's model"
         )
         self._require(self._one(RoundCancelled) is None, "root", "a dispute proved it wrong and cancelled it")
+        self._require(
+            record.epoch == self._setting.epoch.hex(),
+            "root",
+            "it names another membership than the plan's schedule",
+        )
         self._members(record)
         leaves = read_leaf_list(self._store.get(record.leaves))
         updates = self._updates(leaves)
@@ -82,7 +91,7 @@ class RoundAuditor:
         if aggregate is not None:
             self._root(record, aggregate, updates)
             self._sum(record, aggregate, updates)
-            if self._setting.plan.terms.aggregation.mode == "paillier":
+            if self._setting.plan.terms.aggregation.mode in ("paillier", "shares"):
                 self._evidence(record)
         self._model_follows(record, aggregate)
         self._rewards(record)
@@ -118,8 +127,17 @@ class RoundAuditor:
                 else "is excluded and was never convicted",
                 entry.client,
             )
+            away = not out and entry.client not in self._setting.members
+            self._require(
+                (entry.status == "absent") == away,
+                "updates",
+                "takes part although the plan does not ask for it in this round"
+                if away
+                else "is left out of a round that the plan asks it for",
+                entry.client,
+            )
             leaf = leaves.get(entry.client)
-            accepted = entry.status in ("included", "unsummed") or entry.reason == "mismatch"
+            accepted = entry.status in ("included", "unsummed") or entry.reason in ("mismatch", "outlier")
             self._require(
                 (leaf is not None) == accepted and leaf in (None, entry.update),
                 "updates",
@@ -197,7 +215,11 @@ class RoundAuditor:
         return f"its update was changed after it was recorded, in its {part} ({error})"
 
     def _proofs(self, record: RoundRecord, updates: dict[int, SignedUpdate]) -> None:
-        proofs = [(client, UpdateProof.from_bytes(update.proof)) for client, update in updates.items()]
+        proofs = [
+            (client, UpdateProof.from_bytes(update.proof))
+            for client, update in updates.items()
+            if self._setting.plan.proves(self._number, client)
+        ]
         self._audit.count(self._number, "proofs", len(proofs))
         for client, reason in failing_proofs(self._setting, proofs).items():
             self._audit.fail("proofs", reason, self._number, client)
@@ -292,7 +314,8 @@ class RoundAuditor:
             )
 
     def _evidence(self, record: RoundRecord) -> None:
-        """Under Paillier: every ciphertext, addition and partial decryption behind the sums that count."""
+        """Under Paillier: every ciphertext, addition and partial decryption behind the sums that count. Under shares:
+        what every server signed, and that it adds up."""
         setting = self._setting
         total, counted = np.zeros(setting.statement.dim, dtype=np.int64), set[int]()
         for entry in record.opened:
@@ -300,17 +323,26 @@ class RoundAuditor:
                 "sum", self._number, None, f"the decrypted sum over {len(entry.group)} clients"
             ):
                 call = SumCall(entry.stage, entry.place, entry.group, _beacon(record.beacon))
-                evidence = Record.from_bytes(self._store.get(entry.evidence))
-                summed = audit_decryption(evidence, paillier_parameters(setting, call), setting.identities)
+                summed, signed = self._behind(call, self._store.get(entry.evidence))
                 self._require(
                     summed == entry.included, "sum", "the committee decrypted a sum of other clients"
                 )
                 if entry.matches and entry.stage == record.stage:
-                    total, counted = total + np.array(evidence.total), counted | set(summed)
+                    total, counted = total + signed, counted | set(summed)
         same = counted == set(record.included) and np.array_equal(
             total, _total(self._store.get(record.total))
         )
         self._require(same, "sum", "the opened sum is not what the committee decrypted")
+
+    def _behind(self, call: SumCall, evidence: bytes) -> tuple[tuple[int, ...], NDArray[np.int64]]:
+        """Over whom and what the sum is that this evidence shows. Raises: DecodeError, ProtocolError when it shows none."""
+        setting = self._setting
+        if setting.plan.terms.aggregation.mode == "shares":
+            summed = audit_statements(setting, call, evidence)
+            return summed.included, summed.total
+        record = Record.from_bytes(evidence)
+        included = audit_decryption(record, paillier_parameters(setting, call), setting.identities)
+        return included, np.array(record.total)
 
     def _model_follows(self, record: RoundRecord, aggregate: AggregateRecorded | None) -> None:
         with self._audit.guarded("model", self._number, None, "the model cannot be recomputed"):
@@ -325,8 +357,13 @@ class RoundAuditor:
             mean = self._setting.plan.codec().decode_sum(
                 _total(self._store.get(record.total)), record.total_samples
             )
-            after = to_safetensors((before + mean).astype(np.float32))
-            self._require(after == data, "model", "it is not the last model plus the mean update")
+            share = len(record.included) / len(self._setting.plan.members)
+            after = to_safetensors(self._algorithm.step(before, mean, share, self._number))
+            self._require(
+                after == data,
+                "model",
+                "it is not what the plan's algorithm makes of the last one and the sum",
+            )
             self._require(record.model == aggregate.model_cid, "model", "its CID is not the ledger's")
             self._require(
                 sha256(data).digest() == aggregate.model_digest, "model", "its digest is not the ledger's"

@@ -78,7 +78,7 @@ def _oversize(
     proving_key: ProverKey,
 ) -> Prepared:
     """Every coordinate at nine tenths of the clip, as in a model-replacement attack; the proof is for its own norm."""
-    honest, _ = encode_update(setting, index, update)
+    honest, _ = encode_update(setting, index, secrets, update)
     values = np.where(honest < 0, -1, 1).astype(np.int64) * (setting.plan.codec().limit * 9 // 10)
     member = setting.members[index]
     proof, blinding = setting.statement.prove(

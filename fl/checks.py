@@ -66,9 +66,7 @@ def check_update(
     if not setting.plan.proves(setting.number, index):
         alone = UpdateProof.from_bytes(update.proof)
         if alone.proof:
-            return update, Rejection(
-                Reason.MALFORMED, "a proof where the plan asks for the commitment alone"
-            )
+            return update, Rejection(Reason.MALFORMED, "a proof where the plan asks for the commitment alone")
         try:
             setting.statement.combine([alone.commitment])
         except DecodeError as error:

@@ -8,6 +8,7 @@ import errno
 import importlib
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ import typer
 from rich.console import Console
 
 from chain_adapter.cli import app as chain_commands
+from fl.suite.cli import proofs_asked, suite
 from mpc.errors import EppmlError, ParameterError
 from mpc.runtime.cli import app as party
 from zk.ceremony_cli import app as ceremony
@@ -33,6 +35,7 @@ app = typer.Typer(
 )
 
 app.command()(verify)
+app.command()(suite)
 app.add_typer(party, name="party")
 app.add_typer(ceremony, name="ceremony")
 app.add_typer(chain_commands, name="chain")
@@ -49,11 +52,27 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Run directory; default: runs/NAME.")] = None,
     data: Annotated[Path | None, typer.Option(help="Directory that holds the data set already.")] = None,
     chain: Annotated[str | None, typer.Option(help="URL of an EVM node; default: the embedded one.")] = None,
-    aggregation: Annotated[str | None, typer.Option(help="secagg, paillier or plain.")] = None,
+    aggregation: Annotated[str | None, typer.Option(help="secagg, paillier, shares or plain.")] = None,
     cheat: Annotated[
         list[str] | None, typer.Option(help="KIND=N, repeatable: oversize, forged, swap, replay.")
     ] = None,
+    attack: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=N, repeatable: sign-flip, label-flip, alie, ... (fl.attacks)."),
+    ] = None,
     drop: Annotated[float | None, typer.Option(help="Chance that a client vanishes during a round.")] = None,
+    prove: Annotated[
+        str | None, typer.Option(help="all, none, rounds=N, clients=N: whose updates are proven.")
+    ] = None,
+    processes: Annotated[int, typer.Option(help="Training processes; the model does not depend on it.")] = 1,
+    engine: Annotated[str, typer.Option(help="Who trains: local, or ray (needs the extra).")] = "local",
+    cluster: Annotated[str, typer.Option(help="Address of a Ray cluster; default: this machine.")] = "",
+    device: Annotated[
+        str, typer.Option(help="Where to train: cpu, or cuda (not the same bits again).")
+    ] = "cpu",
+    allow_unverified: Annotated[
+        bool, typer.Option("--allow-unverified", help="Accept a data file that is not the published one.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Delete a run that is in --out.")] = False,
     as_json: Json = False,
@@ -61,21 +80,27 @@ def run(
     """Train a model together: private updates, proofs, a ledger, and a report."""
     _needs_extra("fl", "torch", "web3", "pyrevm")
     from fl.progress import RunDisplay
+    from fl.resources import Resources
     from fl.run import Request, start_run
 
-    overrides = {
+    overrides: dict[str, Any] = {
         "clients": clients,
         "rounds": rounds,
         "seed": seed,
         "aggregation.mode": aggregation,
     }
+    if prove is not None:
+        overrides |= {f"proofs.{name}": value for name, value in asdict(proofs_asked(prove)).items()}
     request = Request(
         source=source,
         overrides={key: value for key, value in overrides.items() if value is not None},
-        cheats=_cheats(cheat or []),
+        cheats=_counts("--cheat", "swap=1", cheat or []),
+        attacks=_counts("--attack", "sign-flip=2", attack or []),
         drop=drop,
         chain=chain,
         data=data,
+        resources=Resources(engine, processes, device, cluster),
+        allow_unverified=allow_unverified,
     )
     with RunDisplay(Console(stderr=True), quiet=as_json) as display:
         summary = start_run(request, out, resume=resume, replace=replace, display=display)
@@ -126,13 +151,13 @@ def doctor(as_json: Json = False) -> None:
         show(findings, Console())
 
 
-def _cheats(specifications: list[str]) -> dict[str, int]:
+def _counts(option: str, example: str, specifications: list[str]) -> dict[str, int]:
     wanted: dict[str, int] = {}
     for text in specifications:
         for part in text.split(","):
             kind, equals, count = part.partition("=")
             if not equals or not count.isdecimal():
-                raise ParameterError(f"--cheat wants KIND=N, for example swap=1, got {part!r}")
+                raise ParameterError(f"{option} wants KIND=N, for example {example}, got {part!r}")
             wanted[kind] = wanted.get(kind, 0) + int(count)
     return wanted
 

@@ -32,11 +32,13 @@ class Prepared:
 
 
 def encode_update(
-    setting: RoundSetting, index: int, update: NDArray[np.float32]
+    setting: RoundSetting, index: int, secrets: MemberSecrets, update: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], int]:
-    """Clip `update` to the plan's L2 norm, weigh it by the member's samples and encode it.
+    """Clip `update` to the plan's L2 norm, weigh it, encode it, and add this member's share of the plan's noise.
 
-    Shapes: update [dim] in model units; the result [dim], and how many coordinates had to be cut to the codec's clip.
+    Shapes: update [dim] in model units; the result [dim], and how many coordinates had to be cut to the codec's clip,
+        or to the room that noise leaves.
+    Raises: NoiseOverflow, which hardly ever happens: the client then sits the round out.
     """
     exact = update.astype(np.float64)
     norm = float(np.linalg.norm(exact))
@@ -44,7 +46,12 @@ def encode_update(
     if norm > clip:
         exact *= clip / norm
     encoded = setting.plan.codec().encode(exact, weight=setting.members[index].samples)
-    return encoded.values, encoded.saturated
+    noise = setting.plan.noise(setting.statement.dim)
+    if noise is None:
+        return encoded.values, encoded.saturated
+    stream = secrets.noise_randomness(setting.plan_hash, setting.number, encoded.values.tobytes())
+    values, cut = noise.add(encoded.values, stream)
+    return values, encoded.saturated + cut
 
 
 def prepare(
@@ -59,7 +66,7 @@ def prepare(
     In a round in which the plan does not ask this member for a proof the message holds the commitment alone.
     Leakage: the message hides the update (blinded commitment, zero-knowledge proof); samples and membership are public.
     """
-    values, saturated = encode_update(setting, index, update)
+    values, saturated = encode_update(setting, index, secrets, update)
     member, statement = setting.members[index], setting.statement
     bound, place = setting.l2_bound_sq(member), context(setting.plan_hash, setting.number, member.address)
     randomness = secrets.update_randomness(setting.plan_hash, setting.number, values.tobytes())

@@ -46,6 +46,10 @@ class MemberSecrets:
         """Randomness for the proof and the blinding of one update."""
         return self._stream("update", plan_hash, round_number, hashlib.sha256(update).digest())
 
+    def noise_randomness(self, plan_hash: bytes, round_number: int, values: bytes) -> Stream:
+        """Randomness for the noise on one encoded update; the same update gets the same noise, however often."""
+        return self._stream("noise", plan_hash, round_number, hashlib.sha256(values).digest())
+
     def sum_randomness(self, session: bytes, contribution: bytes) -> Stream:
         """Randomness for encrypting to, or decrypting in, one sum."""
         return self._stream("sum", session, hashlib.sha256(contribution).digest())

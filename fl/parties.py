@@ -6,21 +6,22 @@ from dataclasses import dataclass, field
 from fl.member import MemberSecrets
 from fl.plan import Terms
 from fl.rundir import RunDirectory, RunDirectoryError
+from fl.shared.screening import has_dealer
 from he.threshold import KeyShare, ThresholdKey, deal
 from mpc.errors import DecodeError
 from mpc.prg import Stream
 
-__all__ = ["CommitteeSecrets", "Parties", "gather_parties"]
+__all__ = ["CommitteeSecrets", "Parties", "gather_parties", "members_of_committee"]
 
 _ROOTS, _SHARES = "secrets.json", "committee.json"
 
 
 @dataclass(frozen=True)
 class CommitteeSecrets:
-    """The members of the committee and their shares of its key."""
+    """The members of the committee and their shares of its key; servers that hold shares of updates have no key."""
 
     members: tuple[MemberSecrets, ...] = field(repr=False)
-    shares: tuple[KeyShare, ...] = field(repr=False)
+    shares: tuple[KeyShare, ...] = field(default=(), repr=False)
 
     @property
     def key(self) -> ThresholdKey:
@@ -41,10 +42,23 @@ def gather_parties(directory: RunDirectory, terms: Terms, tell: Callable[[str], 
 
     Raises: RunDirectoryError when the files that hold them are damaged.
     """
-    members = terms.committee.members if terms.aggregation.mode == "paillier" else 0
+    members = members_of_committee(terms)
     coordinator, *others = _roots(directory, 1 + terms.clients + members)
-    committee = _committee(directory, terms, others[terms.clients :], tell) if members else None
+    committee = None
+    if terms.aggregation.mode == "paillier":
+        committee = _committee(directory, terms, others[terms.clients :], tell)
+    elif members:
+        committee = CommitteeSecrets(tuple(others[terms.clients :]))
     return Parties(coordinator, dict(enumerate(others[: terms.clients], start=1)), committee)
+
+
+def members_of_committee(terms: Terms) -> int:
+    """How many parties there are beside coordinator and clients."""
+    if terms.aggregation.mode == "paillier":
+        return terms.committee.members
+    if terms.aggregation.mode == "shares":
+        return terms.aggregation.servers + has_dealer(terms.robustness.rule, terms.aggregation.servers)
+    return 0
 
 
 def _roots(directory: RunDirectory, count: int) -> list[MemberSecrets]:

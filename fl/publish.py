@@ -124,7 +124,7 @@ class Publisher:
             total=self._store.put(outcome.total.astype("<i8").tobytes()) if outcome.total is not None else "",
             blinding=tuple(str(scalar) for scalar in outcome.blinding or ()),
             beacon=outcome.beacon.hex(),
-            epoch="",
+            epoch=setting.epoch.hex(),
             commitment_sum=setting.statement.combine(commitments).hex() if commitments else "",
             total_samples=total_samples,
             previous_model=previous_model,

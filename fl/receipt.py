@@ -5,6 +5,7 @@ cannot leave it out.
 """
 
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fl.aggregate.secagg import sum_parameters
 from fl.record import RoundRecord
 from fl.rundir import RunDirectory
+from fl.shared.screening import LEAKAGE, TRUST, has_dealer
 from zk import backends
 
 if TYPE_CHECKING:
@@ -31,6 +33,11 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
         "The proof system's keys come from a single-party setup on this machine: whoever kept its randomness "
         "could forge proofs and open commitments to other updates. A ceremony of several parties removes that trust."
     ]
+    insecure += session.caveats
+    if terms.proofs.kind != "all":
+        insecure.append(
+            f"{_proven_share(session)} Updates without a proof are not known to be within their bounds."
+        )
     aggregation = _aggregation(session)
     if any(phrase in aggregation["justification"] for phrase in ("WEAKER THAN ASKED", "LYING SERVER")):
         insecure.append(
@@ -42,6 +49,11 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
     if terms.aggregation.mode == "paillier":
         insecure.append(
             "The committee's key was dealt by one process on this machine: whoever kept it could decrypt every update."
+        )
+    if terms.aggregation.mode == "shares":
+        insecure.append(
+            "Servers are assumed to follow the protocol: that they judged updates as the plan says is their word, and a "
+            "server that lies about a sum can make an honest client look like the liar."
         )
     insecure.append(
         "One machine played every party: what is written here about who saw what holds between machines, "
@@ -56,11 +68,7 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
             "aggregation": aggregation,
             "keys": _keys(session),
             "who_saw_what": _views(terms.aggregation.mode, terms.aggregation.min_clients, session.records),
-            "privacy": {
-                "epsilon": None,
-                "statement": "No differential privacy in this run: the model and every opened sum are exact, and a sum "
-                "of few updates can still reveal something about one of them.",
-            },
+            "privacy": _privacy(session),
             "opened_sums": [
                 {
                     "round": record.round,
@@ -71,9 +79,10 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
                 for record in session.records
                 for opened in record.opened
             ],
-            "proven": f"Every update in a sum is {statement.dim} integers of {statement.bits} bits whose Euclidean norm is "
-            "within the plan's bound, and the sum is the sum of exactly those updates. Nothing is proven about the "
-            "data an update was trained on.",
+            "participation": _participation(session),
+            "proven": f"{_proven_share(session)} A proven update in a sum is {statement.dim} integers of "
+            f"{statement.bits} bits whose Euclidean norm is within the plan's bound, and the sum is the sum of exactly the "
+            "committed updates. Nothing is proven about the data an update was trained on.",
             "backends": {
                 "zk": backends.get().name,
                 "ledger": ledger,
@@ -85,6 +94,51 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
             "insecure": insecure,
         },
     )
+
+
+def _proven_share(session: "Session") -> str:
+    """Whose updates were proven, as it happened."""
+    sent = [(r.round, c.client) for r in session.records for c in r.clients if c.update]
+    proven = [place for place in sent if session.plan.proves(*place)]
+    if len(proven) == len(sent):
+        return "Every update was proven."
+    rounds = len({number for number, _ in proven})
+    return (
+        f"Proofs were made for a public sample: {len(proven)} of {len(sent)} updates, in {rounds} of "
+        f"{len(session.records)} rounds."
+    )
+
+
+def _privacy(session: "Session") -> dict[str, Any]:
+    """What was promised, and what the client that took part most often has spent of it."""
+    noise = session.plan.noise(session.federation.statement.dim)
+    if noise is None:
+        return {
+            "epsilon": None,
+            "statement": "No differential privacy in this run: the model and every opened sum are exact, and a sum "
+            "of few updates can still reveal something about one of them.",
+        }
+    sent = Counter(c.client for r in session.records for c in r.clients if c.update)
+    found = noise.guarantee(max(sent.values(), default=0))
+    return {
+        "epsilon": found.epsilon,
+        "delta": found.delta,
+        "unit": found.unit,
+        "neighbours": found.neighbours,
+        "trust": found.trust,
+        "promised_epsilon": session.plan.terms.privacy.epsilon,
+        "noise_multiplier": noise.noise_multiplier,
+        "statement": found.line,
+    }
+
+
+def _participation(session: "Session") -> dict[str, Any]:
+    asked = [sum(c.status not in ("absent", "excluded") for c in r.clients) for r in session.records]
+    return {
+        "members": len(session.plan.members),
+        "asked_per_round": asked,
+        "schedule": "public: drawn from the plan's seed, so that no amplification by secret sampling is claimed",
+    }
 
 
 def _version(package: str) -> str:
@@ -106,6 +160,8 @@ def _aggregation(session: "Session") -> dict[str, Any]:
             "justification": f"Any {who.needed} of {who.members} members decrypt, and only sums of at least "
             f"{terms.min_clients} updates that a quorum of them agreed on.",
         }
+    if terms.mode == "shares":
+        return _shares(session.plan.terms.robustness.rule, terms.servers)
     everyone = tuple(range(1, len(session.plan.members) + 1))
     statement = session.federation.statement
     chosen = sum_parameters(everyone, terms, statement.dim, statement.chunks, session.plan.hash)
@@ -120,6 +176,16 @@ def _aggregation(session: "Session") -> dict[str, Any]:
             }
         ],
         "justification": chosen.justification,
+    }
+
+
+def _shares(rule: str, servers: int) -> dict[str, Any]:
+    dealer = " The dealer hands out triples and sees no share." if has_dealer(rule, servers) else ""
+    return {
+        "mode": "shares",
+        "parameters": [{"servers": servers, "rule": rule}],
+        "justification": f"{servers} servers hold shares of updates; they learn {LEAKAGE[rule, servers]}, and who was in "
+        f"the sums. {TRUST[rule, servers]}{dealer}",
     }
 
 

@@ -21,9 +21,12 @@ STATUSES = ("included", "rejected", "unsummed", "missing", "absent", "excluded")
 
 @dataclass(frozen=True, slots=True)
 class ClientRecord:
-    """One member's part: `status` is included (in the sum), unsummed (accepted, but dropped out of the sum), rejected,
-    missing (sent nothing), absent (the plan did not ask for it) or excluded (rejected for certain in an earlier round). `update` is the CID of its message.
-    A rejection that is not `certain` proves nothing (see `fl.checks.Rejection`); the client may take part again."""
+    """One member's part in a round; `update` is the CID of its message.
+
+    `status` is included (in the sum), unsummed (accepted, but dropped out of the sum), rejected, missing (sent
+    nothing), absent (the plan did not ask for it) or excluded (rejected for certain in an earlier round). A rejection
+    that is not `certain` proves nothing (see `fl.checks.Rejection`); the client may take part again.
+    """
 
     client: int
     address: str

@@ -82,7 +82,7 @@ def coordinator_round(setting: RoundSetting, beacon: bytes) -> Generator[Outbox,
         included, total, blinding = (), None, None
     return RoundOutcome(
         updates=updates,
-        rejected=rejected | suspects,
+        rejected=rejected | sums.refused | suspects,
         included=included,
         total=total,
         blinding=blinding,
@@ -102,6 +102,7 @@ class _Sums:
         }
         self.judge = CallJudge(setting.plan.terms.aggregation.min_clients)
         self._results: list[tuple[Opened, Sum]] = []
+        self.refused: dict[int, Rejection] = {}
 
     @property
     def opened(self) -> list[Opened]:
@@ -121,6 +122,10 @@ class _Sums:
             return
         if call.stage == 0:
             self.judge.settle(outcome.included)
+            # no conviction: an unusual update is not a forged one, and its client may come back
+            self.refused = {
+                c: Rejection(Reason.OUTLIER, why, certain=False) for c, why in outcome.refused.items()
+            }
         if len(outcome.included) >= fewest:
             opened = Opened(
                 call.stage, call.group, outcome.included, self._matches(outcome), call.place, outcome.evidence

@@ -20,9 +20,11 @@ from fl.cheats import assign
 from fl.federation import Federation
 from fl.ledger import EMBEDDED
 from fl.plan import Terms, load_terms, terms_from_dict
+from fl.poisoning import draw_attackers
 from fl.progress import Display
 from fl.receipt import write_receipt
 from fl.report import write_report
+from fl.resources import DEFAULT, Resources
 from fl.rundir import RunDirectory, RunDirectoryError, free_directory
 from fl.session import open_session
 from fl.timeline import write_timeline
@@ -30,35 +32,40 @@ from mpc.errors import EppmlError, ParameterError
 
 __all__ = ["Request", "Summary", "start_run"]
 
-_FORMAT = "eppml-run-1"
+_FORMAT = "eppml-run-2"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for on the command line: the plan, and the conditions under which it is tried."""
+    """What was asked for on the command line: the plan, and the conditions under which it is tried.
+
+    `resources` change nothing about the plan.
+    """
 
     source: str
     overrides: Mapping[str, Any] = field(default_factory=dict)
     cheats: Mapping[str, int] = field(default_factory=dict)
+    attacks: Mapping[str, int] = field(default_factory=dict)
     drop: float | None = None
     chain: str | None = None
     data: Path | None = None
-    processes: int = 1
-    device: str = "cpu"
+    resources: Resources = DEFAULT
     allow_unverified: bool = False
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """A run as written to run.json: terms of the plan, who cheats, how often clients vanish, which chain."""
+    """A run as written to run.json: terms of the plan, who cheats, how often clients vanish, which chain and data."""
 
     source: str
     overrides: dict[str, Any]
     terms: Terms
     cheats: dict[int, str]
+    attackers: dict[int, str]
     drop: float
     chain: str
     data: Path | None
+    allow_unverified: bool
     started: str
 
     @classmethod
@@ -68,14 +75,17 @@ class Conditions:
         if not 0 <= drop < 1:
             raise ParameterError(f"--drop must be in [0, 1), got {drop}")
         terms = load_terms(request.source, request.overrides)
+        cheats = assign(request.cheats, terms.clients, terms.seed)
         return cls(
             source=request.source,
             overrides=dict(request.overrides),
             terms=terms,
-            cheats=assign(request.cheats, terms.clients, terms.seed),
+            cheats=cheats,
+            attackers=draw_attackers(request.attacks, terms.clients, cheats, terms.seed),
             drop=drop,
             chain=request.chain or EMBEDDED,
             data=request.data,
+            allow_unverified=request.allow_unverified,
             started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         )
 
@@ -87,9 +97,11 @@ class Conditions:
             "name": self.terms.name,
             "terms": dataclasses.asdict(self.terms),
             "cheats": {str(client): kind for client, kind in self.cheats.items()},
+            "attackers": {str(client): kind for client, kind in self.attackers.items()},
             "drop": self.drop,
             "chain": self.chain,
             "data": str(self.data.resolve()) if self.data else None,
+            "allow_unverified": self.allow_unverified,
             "started": self.started,
         }
 
@@ -103,9 +115,11 @@ class Conditions:
                 overrides=dict(values["overrides"]),
                 terms=terms_from_dict(values["terms"]),
                 cheats={int(client): kind for client, kind in values["cheats"].items()},
+                attackers={int(client): kind for client, kind in values["attackers"].items()},
                 drop=float(values["drop"]),
                 chain=values["chain"],
                 data=Path(values["data"]) if values["data"] else None,
+                allow_unverified=values["allow_unverified"] is True,
                 started=values["started"],
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -114,16 +128,21 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a finished run came to."""
+    """What a finished run came to. `caveats` are sentences that belong beside every figure of it."""
 
     directory: Path
     model_cid: str
     rounds: list[dict[str, Any]]
+    terms: Terms
+    parameters: int
+    proofs: int
+    caveats: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "directory": str(self.directory),
             "model": self.model_cid,
+            "caveats": list(self.caveats),
             "rounds": [
                 {
                     "round": r["record"]["round"],
@@ -174,6 +193,8 @@ class Summary:
                 f"{sum(r['gas'].values()):,}",
             )
         console.print(table)
+        for caveat in self.caveats:
+            console.print(f"note        {caveat}", highlight=False)
         console.print(f"final model {self.model_cid}", highlight=False)
         console.print(f"report      {self.directory / 'report.html'}", highlight=False)
         console.print(f"check it    eppml audit {self.directory}", highlight=False)
@@ -195,16 +216,23 @@ def start_run(
             f"{directory.path} is not empty: go on with --resume, or choose another --out"
         )
     display.stage("loading data")
-    federation = Federation.gather(conditions.terms, conditions.cheats, conditions.drop, conditions.data)
+    federation = Federation.gather(
+        conditions.terms,
+        conditions.cheats,
+        conditions.drop,
+        conditions.data,
+        attackers=conditions.attackers,
+        allow_unverified=conditions.allow_unverified,
+    )
     if replace and not resume:
         _delete(directory)
     directory.create()
     with directory.locked():
         if directory.exists():
-            return _play(directory, conditions, federation, display)
+            return _play(directory, conditions, federation, request, display)
         with _nothing_half_written(directory, conditions.chain):
             directory.write_json("run.json", conditions.as_dict())
-            return _play(directory, conditions, federation, display)
+            return _play(directory, conditions, federation, request, display)
 
 
 def _delete(directory: RunDirectory) -> None:
@@ -243,6 +271,11 @@ def _existing(directory: RunDirectory, request: Request) -> Conditions:
         raise RunDirectoryError(
             f"{directory.path} was started with other cheaters; leave --cheat away to resume"
         )
+    drawn = draw_attackers(request.attacks, found.terms.clients, found.cheats, found.terms.seed)
+    if request.attacks and drawn != found.attackers:
+        raise RunDirectoryError(
+            f"{directory.path} was started with other attackers; leave --attack away to resume"
+        )
     for option, wanted, has in (
         ("--drop", request.drop, found.drop),
         ("--chain", request.chain, found.chain),
@@ -251,14 +284,24 @@ def _existing(directory: RunDirectory, request: Request) -> Conditions:
             raise RunDirectoryError(
                 f"{directory.path} was started with {option} {has}; leave {option} away to resume"
             )
-    return dataclasses.replace(found, data=request.data or found.data)
+    return dataclasses.replace(
+        found,
+        data=request.data or found.data,
+        allow_unverified=found.allow_unverified or request.allow_unverified,
+    )
 
 
 def _play(
-    directory: RunDirectory, conditions: Conditions, federation: Federation, display: Display
+    directory: RunDirectory,
+    conditions: Conditions,
+    federation: Federation,
+    request: Request,
+    display: Display,
 ) -> Summary:
     terms = conditions.terms
-    with open_session(federation, directory, conditions.chain, display) as session:
+    with open_session(
+        federation, directory, conditions.chain, display, resources=request.resources
+    ) as session:
         done = directory.rounds_done()
         display.begin(terms.rounds * terms.clients, done * terms.clients)
         for number in range(done, terms.rounds):
@@ -268,4 +311,17 @@ def _play(
         write_timeline(directory, session.deployment, session.plan)
     write_report(directory.path)
     rounds = [directory.read_json(directory.round_file(number)) for number in range(terms.rounds)]
-    return Summary(directory.path, model_cid, rounds)
+    return Summary(
+        directory=directory.path,
+        model_cid=model_cid,
+        rounds=rounds,
+        terms=terms,
+        parameters=federation.model.size,
+        proofs=sum(
+            session.plan.proves(number, client["client"])
+            for number, played in enumerate(rounds)
+            for client in played["record"]["clients"]
+            if client["update"]
+        ),
+        caveats=session.caveats,
+    )

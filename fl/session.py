@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,25 +16,32 @@ from fl.cache import cache_directory
 from fl.cheats import misbehave
 from fl.client import Prepared, client_round, prepare
 from fl.federation import Federation
-from fl.engine import LocalEngine
 from fl.ledger import open_ledger
 from fl.memory import Memories
 from fl.models import Vector, from_safetensors, to_safetensors
 from fl.parties import Parties, gather_parties
 from fl.plan import Contracts, Plan
+from fl.privacy import BudgetExceeded, NoiseOverflow
 from fl.progress import Display
 from fl.publish import Publisher
 from fl.record import RoundRecord
+from fl.resources import DEFAULT, Resources
 from fl.round import RoundOutcome, coordinator_round
 from fl.rundir import RunDirectory, RunDirectoryError
 from fl.seeds import generator
-from fl.setting import COORDINATOR, Committee, RoundSetting
+from fl.setting import COORDINATOR, Committee, RoundSetting, taking_part
+from fl.shared.servers import server_round
+from fl.spending import Spending
 from fl.update import SignedUpdate
 from mpc.errors import DecodeError
 from mpc.runtime import Cost, Network, Protocol, run_local
 from zk.commit_prove import Keys
 from zk.key_bytes import encode_verifier_key
 from zk.keycache import load_or_create
+
+if TYPE_CHECKING:  # Ray is an extra
+    from fl.engine import LocalEngine
+    from fl.scale.ray_engine import RayEngine
 
 __all__ = ["Session", "open_session"]
 
@@ -50,8 +57,7 @@ def open_session(
     chain: str,
     display: Display,
     *,
-    processes: int = 1,
-    device: str = "cpu",
+    resources: Resources = DEFAULT,
 ) -> Iterator["Session"]:
     """Secrets, keys, ledger and plan of the run in `directory`: made at the first start, found again later.
 
@@ -65,7 +71,7 @@ def open_session(
     store = LocalStore(directory.blocks)
     display.stage("ledger")
     with (
-        federation.engine(processes, device) as engine,
+        resources.open(federation) as engine,
         open_ledger(chain, directory, parties.coordinator.signer) as deployment,
     ):
         plan = _plan(federation, directory, store, keys, parties, deployment)
@@ -90,12 +96,13 @@ def _plan(
             for secret, weight in zip(parties.clients.values(), federation.weights, strict=True)
         ),
         dataset_sha256=federation.dataset.sha256,
+        records=max(map(len, federation.shards)),
         verifying_key=store.put(encode_verifier_key(keys.vk)),
         parameters=federation.model.size,
         initial_model=store.put(to_safetensors(federation.initial_state())),
         contracts=Contracts(deployment.domain.chain_id, deployment.domain.verifying_contract),
         committee=tuple(m.identity.public().raw.hex() for m in committee.members) if committee else (),
-        committee_key=store.put(committee.key.to_bytes()) if committee else "",
+        committee_key=store.put(committee.key.to_bytes()) if committee and committee.shares else "",
     )
     if (directory.path / "plan.json").is_file() and directory.read("plan.json") != plan.to_bytes():
         raise RunDirectoryError(
@@ -118,13 +125,14 @@ class Session:
         parties: Parties,
         deployment: Deployment,
         plan: Plan,
-        engine: LocalEngine,
+        engine: "LocalEngine | RayEngine",
     ) -> None:
         self.federation, self.directory, self.store, self.keys = federation, directory, store, keys
         self.parties, self.deployment, self.plan = parties, deployment, plan
         self.publisher = Publisher(plan, federation.statement, keys.vk, store, deployment)
         self.engine = engine
         self._committee = Committee.of(plan, store)
+        self._spending = Spending(directory, plan, plan.noise(federation.statement.dim))
         self._memories = Memories(directory, federation.algorithm.memory_size(federation.model.size))
         self.records: list[RoundRecord] = []
         for number in range(directory.rounds_done()):
@@ -135,13 +143,25 @@ class Session:
                 raise RunDirectoryError(f"round {number} of {directory.path} is damaged: {error}") from error
 
     @property
+    def caveats(self) -> tuple[str, ...]:
+        """What has to be said beside every figure of this run."""
+        said = [
+            f"{file} is not the published file of {self.federation.dataset.name}: figures are not comparable"
+            for file in self.federation.dataset.unverified
+        ]
+        if not self.engine.work.reproducible:
+            said.append("trained in a way that does not give the same bits again (a GPU, or bfloat16)")
+        return tuple(said)
+
+    @property
     def model_cid(self) -> str:
         return self.records[-1].model if self.records else self.plan.initial_model
 
     def play_round(self, number: int, display: Display) -> dict[str, Any]:
         """Play round `number` from training to the ledger; returns what the run directory keeps of it."""
-        setting, states = self._setting(number), self._states()
+        states = self._states()
         before = states[0]
+        setting = self._setting(number, before)
         clock = perf_counter()
         display.stage(f"round {number}: training")
         memories = self._memories.before(number)
@@ -150,7 +170,7 @@ class Session:
         silent = {index: made.reason for index, made in results.items() if made.payload is None}
         trained = perf_counter()
         display.stage(f"round {number}: proving")
-        prepared = self._prepare(setting, updates, display)
+        prepared = self._prepare(setting, updates, silent, display)
         proved = perf_counter()
         display.stage(f"round {number}: aggregating")
         outcome, costs = self._exchange(setting, prepared)
@@ -203,13 +223,12 @@ class Session:
         return self.model_cid
 
     def _states(self) -> list[Vector]:
-        """The state now, and as many before it as a client's starting point may lie behind; the newest first."""
+        """The state now, the one before, and as many more as a starting point may lie behind; the newest first."""
         cids = [self.plan.initial_model, *(record.model for record in self.records)]
-        wanted = cids[::-1][: self.plan.terms.participation.staleness + 1]
+        wanted = cids[::-1][: max(self.plan.terms.participation.staleness, 1) + 1]
         return [from_safetensors(self.store.get(cid)) for cid in wanted]
 
-    def _setting(self, number: int) -> RoundSetting:
-        banned = self._banned()
+    def _setting(self, number: int, state: Vector) -> RoundSetting:
         return RoundSetting(
             plan=self.plan,
             plan_hash=self.plan.hash,
@@ -217,8 +236,9 @@ class Session:
             statement=self.federation.statement,
             key=self.keys.vk,
             domain=self.deployment.domain,
-            members={i: m for i, m in enumerate(self.plan.members, start=1) if i not in banned},
+            members=taking_part(self.plan, number, self._banned()),
             committee=self._committee,
+            directions=self.federation.directions(state),
         )
 
     def _banned(self) -> set[int]:
@@ -226,21 +246,37 @@ class Session:
         return {client for record in self.records for client in record.convicted}
 
     def _prepare(
-        self, setting: RoundSetting, updates: Mapping[int, NDArray[np.float32]], display: Display
+        self,
+        setting: RoundSetting,
+        updates: Mapping[int, NDArray[np.float32]],
+        silent: dict[int, str],
+        display: Display,
     ) -> dict[int, Prepared]:
-        """Prove for all clients; the multi-exponentiations release the interpreter, so two threads use two cores."""
+        """Prove for all clients; the multi-exponentiations release the interpreter, so two threads use two cores.
 
-        def one(index: int) -> Prepared:
+        Who sits the round out for its privacy is added to `silent`.
+        """
+
+        def one(index: int) -> Prepared | str:
             secrets, update, key = self.parties.clients[index], updates[index], self.keys.pk
             kind = self.federation.cheats.get(index)
-            if kind is None:
-                return prepare(setting, index, secrets, update, key)
-            return misbehave(kind, setting, index, secrets, update, key, self._previous(index))
+            try:
+                if kind is None:
+                    message = prepare(setting, index, secrets, update, key)
+                else:
+                    message = misbehave(kind, setting, index, secrets, update, key, self._previous(index))
+                self._spending.spend(index, setting.number, message.signed.to_bytes())
+            except (NoiseOverflow, BudgetExceeded) as error:
+                return str(error)
+            return message
 
         prepared: dict[int, Prepared] = {}
         with ThreadPoolExecutor(_PROVERS) as pool:
             for index, message in zip(updates, pool.map(one, updates), strict=True):
-                prepared[index] = message
+                if isinstance(message, str):
+                    silent[index] = message
+                else:
+                    prepared[index] = message
                 display.advance()
         return prepared
 
@@ -259,7 +295,10 @@ class Session:
         beacon = generator(seed, "beacon", setting.number).bytes(32)
         parties: dict[int, Protocol[Any]] = {COORDINATOR: coordinator_round(setting, beacon)}
         parties |= {i: client_round(setting, i, clients[i], message) for i, message in prepared.items()}
-        if committee := self.parties.committee:
+        if (committee := self.parties.committee) and not committee.shares:
+            servers = zip(setting.committee_parties, committee.members, strict=True)
+            parties |= {p: server_round(setting, p, secrets) for p, secrets in servers}
+        elif committee:
             decryptors = zip(setting.committee_parties, committee.members, committee.shares, strict=True)
             parties |= {p: committee_round(setting, p, secrets, share) for p, secrets, share in decryptors}
         rng = generator(seed, "vanish", setting.number)

@@ -1,11 +1,15 @@
 """What coordinator and clients of one round both know before it starts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from chain_adapter import LocalStore
 from chain_adapter.eip712 import Domain
 from chain_adapter.merkle import Member
+from fl import schedule
 from fl.plan import Plan
 from he.threshold import ThresholdKey
 from mpc.errors import DecodeError
@@ -13,7 +17,7 @@ from mpc.secagg import PublicIdentity
 from zk.commit_prove import VerifierKey
 from zk.statements import NormBound
 
-__all__ = ["COORDINATOR", "Committee", "RoundSetting"]
+__all__ = ["COORDINATOR", "Committee", "RoundSetting", "taking_part"]
 
 COORDINATOR = 0
 """The coordinator's party number; clients count from 1 in the order of the plan."""
@@ -21,9 +25,9 @@ COORDINATOR = 0
 
 @dataclass(frozen=True)
 class Committee:
-    """Who decrypts sums: the threshold key and the members' identities, in the order of the key's shares."""
+    """Who decrypts sums, with the threshold key in the order of its shares; or who holds shares of updates, without one."""
 
-    key: ThresholdKey
+    key: ThresholdKey | None
     identities: tuple[PublicIdentity, ...]
 
     @classmethod
@@ -31,10 +35,19 @@ class Committee:
         """The committee that a plan names, if it names one; its key is in block storage. Raises: DecodeError."""
         if not plan.committee:
             return None
+        identities = tuple(PublicIdentity(bytes.fromhex(text)) for text in plan.committee)
+        if not plan.committee_key:
+            return cls(None, identities)
         key = ThresholdKey.from_bytes(store.get(plan.committee_key))
         if key.threshold.parties != len(plan.committee):
             raise DecodeError("the committee's key is for another number of members")
-        return cls(key, tuple(PublicIdentity(bytes.fromhex(text)) for text in plan.committee))
+        return cls(key, identities)
+
+
+def taking_part(plan: Plan, number: int, excluded: Collection[int]) -> dict[int, Member]:
+    """Whom the plan asks for an update in round `number`, less those that earlier rounds excluded; by client."""
+    asked = schedule.taking_part(plan.terms, number)
+    return {index: plan.members[index - 1] for index in asked if index not in excluded}
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,13 @@ class RoundSetting:
     domain: Domain
     members: Mapping[int, Member]
     committee: Committee | None = None
+    directions: NDArray[np.int64] | None = None
+
+    @property
+    def epoch(self) -> bytes:
+        """The digest of those who belong to the federation in this round, whether they are asked or not."""
+        identities = [member.identity for member in self.plan.members]
+        return schedule.membership(self.plan.terms, self.number).digest(self.plan_hash, identities)
 
     @property
     def committee_parties(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ itself, and adds to a line only when the line is the one it laid out and nobody 
 
 import hashlib
 import struct
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,13 +30,15 @@ _HEAD = struct.Struct(">BI32sI")
 class Sum:
     """An opened sum: of the encoded updates (signed) and of the blindings, over the clients in `included`.
 
-    `evidence` is what the aggregation mode leaves for an auditor, if it leaves anything.
+    `evidence` is what the aggregation mode leaves for an auditor, if it leaves anything; `refused` whom the plan's
+    robust rule left out, and why.
     """
 
     total: NDArray[np.int64] = field(repr=False)
     blinding: list[int] = field(repr=False)
     included: tuple[int, ...]
     evidence: bytes = field(default=b"", repr=False)
+    refused: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ __all__ = [
     "g1_points",
     "g2_array",
     "g2_points",
+    "negated_g1",
     "to_limbs",
 ]
 
@@ -92,6 +93,22 @@ def g1_points(array: Limbs) -> list[G1]:
     """
     flat = from_limbs(array.reshape(-1, 4), Q)
     return [G1(flat[i], flat[i + 1]) for i in range(0, len(flat), 2)]
+
+
+def negated_g1(points: Limbs) -> Limbs:
+    """The negatives of points of G1.
+
+    Shapes: points and result (n, 8).
+    """
+    out = points.copy()
+    borrow: NDArray[np.bool_] = np.zeros(len(points), dtype=np.bool_)
+    finite = points[:, 4:].any(axis=1)
+    for k in range(4):
+        word, y = np.uint64((Q >> (64 * k)) % 2**64), points[:, 4 + k]
+        difference = word - y
+        out[:, 4 + k] = np.where(finite, difference - borrow, 0)
+        borrow = (y > word) | (borrow & (difference == 0))
+    return out
 
 
 def g2_points(array: Limbs) -> list[G2]:

@@ -2,6 +2,7 @@
 
 secagg    masked updates: the coordinator sees the sum and nothing else
 paillier  updates encrypted to a committee, which decrypts the sum and nothing else
+shares    updates shared among servers, which judge and add them without seeing one
 plain     updates in the clear: a baseline for measuring, stamped as such in the receipt
 """
 
@@ -11,6 +12,7 @@ from fl.aggregate.contribution import Contribution
 from fl.aggregate.paillier import PaillierAggregation
 from fl.aggregate.plain import Plain
 from fl.aggregate.secagg import SecureAggregation
+from fl.aggregate.shares import SharesAggregation
 from fl.member import MemberSecrets
 from fl.plan import Plan
 from fl.setting import RoundSetting
@@ -46,6 +48,7 @@ def mode_of(plan: Plan) -> Mode:
     modes: dict[str, Mode] = {
         "secagg": SecureAggregation(),
         "paillier": PaillierAggregation(),
+        "shares": SharesAggregation(),
         "plain": Plain(),
     }
     return modes[plan.terms.aggregation.mode]

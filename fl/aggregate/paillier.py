@@ -22,7 +22,7 @@ __all__ = ["PaillierAggregation", "committee_round", "paillier_parameters"]
 
 def paillier_parameters(setting: RoundSetting, call: SumCall) -> Parameters:
     """One aggregation under the committee's key, bound to the call's session."""
-    if setting.committee is None:
+    if setting.committee is None or setting.committee.key is None:
         raise ParameterError("this plan has no committee to decrypt sums")
     return Parameters(
         key=setting.committee.key,

@@ -1,5 +1,8 @@
 """Updates in the clear: what federated learning without secure aggregation does.
 
+The one mode in which the coordinator can apply any rule that judges whole updates, since it sees them all; that it
+judged as the rule says is its word.
+
 Leakage: the coordinator sees every update. The commitments still bind each client to what it proved.
 """
 
@@ -7,6 +10,7 @@ import numpy as np
 
 from fl.aggregate.contribution import Contribution
 from fl.member import MemberSecrets
+from fl.screening import refuse
 from fl.setting import COORDINATOR, RoundSetting
 from fl.sums import Sum, SumCall
 from mpc.runtime import Protocol
@@ -36,17 +40,16 @@ class Plain:
     def coordinator(self, setting: RoundSetting, call: SumCall) -> Protocol[Sum]:
         dim, chunks = setting.statement.dim, setting.statement.chunks
         inbox = yield {}
+        sent = {c: inbox[c] for c in call.group if len(inbox.get(c, b"")) == 8 * dim + _SCALAR * chunks}
+        updates = {c: np.frombuffer(message, dtype="<i8", count=dim) for c, message in sent.items()}
+        refused = {} if call.stage else refuse(setting, updates)
+        included = tuple(c for c in sent if c not in refused)
         total = np.zeros(dim, dtype=np.int64)
         blinding = [0] * chunks
-        included = []
-        for client in call.group:
-            message = inbox.get(client, b"")
-            if len(message) != 8 * dim + _SCALAR * chunks:
-                continue
-            total += np.frombuffer(message, dtype="<i8", count=dim)
+        for client in included:
+            total += updates[client]
             for chunk in range(chunks):
                 start = 8 * dim + _SCALAR * chunk
-                scalar = int.from_bytes(message[start : start + _SCALAR], "big")
+                scalar = int.from_bytes(sent[client][start : start + _SCALAR], "big")
                 blinding[chunk] = (blinding[chunk] + scalar) % R
-            included.append(client)
-        return Sum(total, blinding, tuple(included))
+        return Sum(total, blinding, included, refused=refused)

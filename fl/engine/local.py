@@ -19,7 +19,7 @@ _GRADIENT_BATCH = 200
 class LocalSGD:
     """How a client trains: `epochs` over its records in batches of `batch`.
 
-    `momentum` is the heavy-ball factor, forgotten between rounds; `augment` is "" or "flip-crop".
+    `momentum` is the heavy-ball factor, forgotten between rounds; `augment` is "" or a kind of `augment.AUGMENTATIONS`.
     """
 
     epochs: int = 1
@@ -85,8 +85,6 @@ def full_gradient(model: Model, cohort: Cohort, parameters: Tensor) -> Tensor:
     for first in range(0, cohort.rows.shape[1], _GRADIENT_BATCH):
         active = sum(count > first for count in cohort.counts)
         part = (slice(active), slice(first, first + _GRADIENT_BATCH))
-        rows = cohort.rows[part]
-        total[:active] += model.gradient(
-            at[:active], cohort.data_x[rows], cohort.data_y[rows], shares[part].contiguous()
-        )
+        features, labels = cohort.records(cohort.rows[part])
+        total[:active] += model.gradient(at[:active], features, labels, shares[part].contiguous())
     return total

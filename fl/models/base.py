@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Evaluation", "Model", "Vector", "autograd_gradient", "evaluate_in_chunks", "softmax_error"]
+__all__ = [
+    "Evaluation",
+    "Model",
+    "Vector",
+    "autograd_gradient",
+    "evaluate_in_chunks",
+    "rectifier_error",
+    "softmax_error",
+]
 
 Vector = NDArray[np.float32]
 
@@ -73,6 +81,12 @@ def softmax_error(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """The gradient of weight times cross-entropy with respect to the logits: weight * (chances - one hot)."""
     weights = weights.unsqueeze(-1)
     return torch.softmax(logits, dim=-1).mul_(weights).scatter_add_(-1, labels.unsqueeze(-1), -weights)
+
+
+def rectifier_error(error: Tensor, active: Tensor) -> Tensor:
+    """`error` (changed in place) where the rectifier's output `active` is positive, and zero elsewhere."""
+    into: Tensor = torch.ops.aten.threshold_backward.grad_input(error, active, 0, grad_input=error)
+    return into
 
 
 def autograd_gradient(

@@ -3,12 +3,19 @@
 from collections.abc import Callable, Mapping
 
 from fl.models.base import Model
+from fl.models.cnn import ConvNet
+from fl.models.lenet import LeNet
+from fl.models.mlp import Perceptron
 from fl.models.softmax import SoftmaxRegression
 from mpc.errors import ParameterError
 
 __all__ = ["MODELS", "model_for"]
 
 MODELS: Mapping[str, Callable[[int, int], Model]] = {
+    "cnn": ConvNet,
+    "cnn-bf16": lambda inputs, classes: ConvNet(inputs, classes, bfloat16=True),
+    "lenet": LeNet,
+    "mlp": Perceptron,
     "softmax": SoftmaxRegression,
 }
 

@@ -41,7 +41,7 @@ class FedAvg:
     def local(
         self, model: Model, cohort: Cohort, state: Vector, memory: Tensor, round: int
     ) -> tuple[Tensor, Tensor]:
-        start = cohort.tensor(state)
+        start = cohort.tensor(state[: model.size])
         return local_sgd(model, cohort, start, self.sgd) - start, memory
 
     def step(self, state: Vector, mean: Double, share: float, round: int) -> Vector:

@@ -2,16 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 from fl.engine.local import LocalSGD
 from fl.optim.base import Algorithm
+from fl.optim.dane import DANE
+from fl.optim.dp_fedsgd import DPFedSGD
+from fl.optim.fedadam import FedAdam
 from fl.optim.fedavg import FedAvg
+from fl.optim.fedavgm import FedAvgM
+from fl.optim.feddyn import FedDyn
+from fl.optim.fedprox import FedProx
+from fl.optim.fedsgd import FedSGD
+from fl.optim.fsvrg import FSVRG
+from fl.optim.scaffold import Scaffold
 from mpc.errors import ParameterError
 
 __all__ = ["ALGORITHMS", "algorithm_for", "algorithm_settings"]
 
-ALGORITHMS: Mapping[str, type[Any]] = {"fedavg": FedAvg}
+ALGORITHMS: Mapping[str, type[Any]] = {
+    kind.name: kind
+    for kind in (DANE, FSVRG, DPFedSGD, FedAdam, FedAvg, FedAvgM, FedDyn, FedProx, FedSGD, Scaffold)
+}
 
 
 def algorithm_settings(name: str) -> dict[str, float]:
@@ -21,7 +33,8 @@ def algorithm_settings(name: str) -> dict[str, float]:
     """
     if name not in ALGORITHMS:
         raise ParameterError(f"unknown algorithm {name!r}: there are {', '.join(sorted(ALGORITHMS))}")
-    return {field.name: float(field.default) for field in fields(ALGORITHMS[name]) if field.name != "sgd"}
+    own = (field for field in fields(ALGORITHMS[name]) if field.name != "sgd")
+    return {field.name: cast(float, field.default) for field in own}
 
 
 def algorithm_for(name: str, sgd: LocalSGD, **settings: float) -> Algorithm:

@@ -8,7 +8,7 @@ A plan's canonical bytes go into block storage and their SHA-256 onto the ledger
 bytes again, or `DecodeError` is raised.
 """
 
-from fl.plan.plan import Contracts, Plan, update_codec
+from fl.plan.plan import Contracts, Plan, update_codec, update_noise
 from fl.plan.tables import (
     AGGREGATIONS,
     Aggregation,
@@ -45,4 +45,5 @@ __all__ = [
     "preset_names",
     "terms_from_dict",
     "update_codec",
+    "update_noise",
 ]

@@ -5,15 +5,17 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from chain_adapter.merkle import Member
 from fl.plan.terms import Terms, build, terms_from_dict
+from fl.privacy.noise import Noise
 from fl.seeds import generator
 from mpc.codec import Codec
 from mpc.errors import DecodeError
 from mpc.json_text import read_json
 
-__all__ = ["Contracts", "Plan", "update_codec"]
+__all__ = ["Contracts", "Plan", "update_codec", "update_noise"]
 
 _FORMAT = "eppml-plan-2"
 _MAX_PLAN_BYTES = 8 << 20
@@ -32,15 +34,17 @@ class Plan:
     """Terms, members and starting points; frozen for the whole run and hashed onto the ledger.
 
     A member is its ledger address, its Ed25519 identity and its weight: the number of samples it trains on, or 1 where
-    all weigh the same. `parameters` is the model's size; what rounds hand on, from `initial_model` to the last, is the
-    model and behind it whatever the algorithm's server keeps. `committee` holds the identities (hexadecimal) of those
-    who decrypt or hold shares of sums, and `committee_key` the CID of their key, where there are any.
+    all weigh the same. `records` is the largest number of samples that a member has. `parameters` is the model's size;
+    what rounds hand on, from `initial_model` to the last, is the model and behind it whatever the algorithm's server
+    keeps. `committee` holds the identities (hexadecimal) of those who decrypt or hold shares of sums, and
+    `committee_key` the CID of their key, where there are any.
     Leakage: weights are public; where they are sample counts, so are these.
     """
 
     terms: Terms
     members: tuple[Member, ...]
     dataset_sha256: str
+    records: int
     verifying_key: str
     parameters: int
     initial_model: str
@@ -75,13 +79,18 @@ class Plan:
         """The one codec of the run; its construction proves that no sum of all members can wrap modulo 2^32."""
         return update_codec(self.terms, max(member.samples for member in self.members))
 
+    def noise(self, dim: int) -> Noise | None:
+        """A member's share of the noise on `dim` coordinates, if the plan promises differential privacy."""
+        return update_noise(self.terms, dim, max(member.samples for member in self.members), self.records)
+
     def l2_bound(self, dim: int) -> tuple[int, int]:
-        """The bound on an encoded update of the largest member, and what rounding may add to any member's.
+        """The bound on an encoded update of the largest member, and what rounding and noise may add to any member's.
 
         Rounding moves each of `dim` coordinates by at most one half, hence the allowance of sqrt(dim) / 2.
         """
-        codec = self.codec()
-        return math.ceil(self.terms.update.l2_clip / codec.step), math.ceil(math.sqrt(dim) / 2)
+        codec, noise = self.codec(), self.noise(dim)
+        allowed = math.ceil(math.sqrt(dim) / 2) + (noise.noise_bound if noise else 0)
+        return math.ceil(self.terms.update.l2_clip / codec.step), allowed
 
     def l2_bound_sq(self, samples: int, dim: int) -> int:
         """The largest squared integer norm that a member with `samples` may commit to.
@@ -125,7 +134,9 @@ class Plan:
             plan.committee_key,
             *plan.committee,
         )
-        typed = all(type(text) is str for text in strings) and type(plan.parameters) is int
+        typed = (
+            all(type(text) is str for text in strings) and type(plan.parameters) is type(plan.records) is int
+        )
         if not typed or plan.to_bytes() != data:
             raise DecodeError("the plan's bytes are not canonical")
         return plan
@@ -136,4 +147,23 @@ def update_codec(terms: Terms, max_weight: int) -> Codec:
     bounds = terms.update
     return Codec(
         clip=bounds.clip, bits=bounds.bits, max_clients=terms.clients, max_weight=max_weight, modulus=2**32
+    )
+
+
+@lru_cache(maxsize=16)
+def update_noise(terms: Terms, dim: int, max_weight: int, records: int) -> Noise | None:
+    """A client's share of the noise for `terms`, whose noise multiplier is found already; None without privacy.
+
+    Raises: ParameterError when codec, clip and clients cannot keep the promise, saying which.
+    """
+    if not terms.privacy.enabled:
+        return None
+    return Noise.of(
+        terms.privacy,
+        codec=update_codec(terms, max_weight),
+        clients=terms.clients,
+        min_clients=terms.aggregation.min_clients,
+        l2_clip=terms.update.l2_clip,
+        dim=dim,
+        records=records,
     )

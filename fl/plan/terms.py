@@ -23,6 +23,7 @@ from fl.plan.tables import (
     UpdateBounds,
     require,
 )
+from fl.privacy.terms import PrivacyTerms
 from mpc.errors import ParameterError
 
 __all__ = ["Terms", "build", "load_terms", "preset_names", "terms_from_dict"]
@@ -49,6 +50,7 @@ class Terms:
     update: UpdateBounds = field(default_factory=UpdateBounds)
     aggregation: Aggregation = field(default_factory=Aggregation)
     committee: CommitteeTerms = field(default_factory=CommitteeTerms)
+    privacy: PrivacyTerms = field(default_factory=PrivacyTerms)
     robustness: Robustness = field(default_factory=Robustness)
     proofs: Proofs = field(default_factory=Proofs)
     rewards: Rewards = field(default_factory=Rewards)
@@ -75,6 +77,16 @@ class Terms:
             taking_part >= needed,
             f"participation.fraction {self.participation.fraction:g} leaves {taking_part} of {self.clients} clients in a "
             f"round, and aggregation.min_clients asks for {needed}",
+        )
+        require(
+            self.privacy.enabled or self.update.clip <= self.update.l2_clip * (1 + 1e-9),
+            f"update.clip {self.update.clip} is above update.l2_clip {self.update.l2_clip}: one coordinate could break "
+            "the norm bound, and only noise needs that room",
+        )
+        self.privacy.verify_update_clip(self.update.l2_clip)
+        require(
+            not self.privacy.enabled or self.participation.staleness == 0,
+            "privacy with participation.staleness is not accounted for: set one of them to nothing",
         )
         require(
             self.proofs.rounds <= self.rounds and self.proofs.clients <= self.clients,

@@ -12,8 +12,17 @@ __all__ = ["audit", "plan", "receipt"]
 
 _ORDER = ("name", "dataset", "model", "clients", "rounds", "seed", "weights")
 _GROUPS = (
-    "training", "server", "participation", "compression", "partition", "update", "privacy", "robustness", "proofs",
-    "aggregation", "rewards",
+    "training",
+    "server",
+    "participation",
+    "compression",
+    "partition",
+    "update",
+    "privacy",
+    "robustness",
+    "proofs",
+    "aggregation",
+    "rewards",
 )
 _TERMS = {term: place for place, term in enumerate((*_ORDER, *_GROUPS))}
 _CHECKS = (

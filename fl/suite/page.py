@@ -24,8 +24,10 @@ def page(name: str, documents: Sequence[Document]) -> str:
         resources.files(package).joinpath(file).read_text(encoding="utf-8")
         for package, file in (("fl.report", "report.css"), ("fl.suite", "suite.css"))
     )
-    sections = [_papers(documents)]
-    sections += [_group(key, title, [d for d in documents if d["group"] == key]) for key, title in GROUPS.items()]
+    sections: list[Html | None] = [_papers(documents)]
+    sections += [
+        _group(key, title, [d for d in documents if d["group"] == key]) for key, title in GROUPS.items()
+    ]
     body = tag("body", tag("main", tag("h1", f"eppml suite {name}"), _machine(documents), *sections))
     head = tag(
         "head",
@@ -53,7 +55,12 @@ def _machine(documents: Sequence[Document]) -> Html | None:
 
 def _papers(documents: Sequence[Document]) -> Html:
     rows: list[list[Content]] = [
-        [a.what, a.theirs, a.ours or "not measured in this suite", tag("code", a.command) if a.command else None]
+        [
+            a.what,
+            a.theirs,
+            a.ours or "not measured in this suite",
+            tag("code", a.command) if a.command else None,
+        ]
         for a in answers(documents)
     ]
     lead = "What the papers printed from simulated cryptography, and what came out here with the cryptography on."
@@ -93,7 +100,11 @@ def _figures(key: str, documents: Sequence[Document]) -> Html | None:
 
 
 def _heat(rows: Sequence[Mapping[str, Any]], field: str, title: str) -> list[Html]:
-    known = [row for row in rows if row.get(field) is not None and {"rule", "attack", "partition", "model"} <= set(row)]
+    known = [
+        row
+        for row in rows
+        if row.get(field) is not None and {"rule", "attack", "partition", "model"} <= set(row)
+    ]
     if not known:
         return []
     attacks = list(dict.fromkeys(row["attack"] for row in known))

@@ -84,7 +84,9 @@ def _leaks(rows: Rows) -> str:
 
 
 CLAIMS = (
-    Claim("accuracy, MNIST", "92.1 % (centralised FL), 90.8 % (their framework)", ("mnist-lenet",), _accuracy),
+    Claim(
+        "accuracy, MNIST", "92.1 % (centralised FL), 90.8 % (their framework)", ("mnist-lenet",), _accuracy
+    ),
     Claim("accuracy, MNIST, softmax regression", "92.1 % / 90.8 %", ("mnist-softmax",), _accuracy),
     Claim("accuracy, MNIST, two classes a client", "not given", ("mnist-shards",), _accuracy),
     Claim("accuracy, CIFAR-10", "79.5 % / 78.3 %", ("cifar10-patches", "cifar10-cnn"), _accuracy),

@@ -1,8 +1,8 @@
 """Measures the cells of a suite one after the other, keeps each result as it comes, and goes on where it was left.
 
-    OUT/results/KEY.json   one finished cell: rows, curves, pictures, seconds, machine, and the command that repeats it
-    OUT/runs/KEY           the run directory of a cell that is a whole run
-    OUT/table.md, OUT/index.html, OUT/results.json    written after every cell
+OUT/results/KEY.json   one finished cell: rows, curves, pictures, seconds, machine, and the command that repeats it
+OUT/runs/KEY           the run directory of a cell that is a whole run
+OUT/table.md, OUT/index.html, OUT/results.json    written after every cell
 """
 
 import json
@@ -18,9 +18,14 @@ from fl.rundir import RunDirectory
 from fl.suite.cell import Cell, Conditions, Result
 from mpc.errors import EppmlError, ParameterError
 
-__all__ = ["machine", "measure_cells"]
+__all__ = ["cores", "machine", "measure_cells"]
 
 _FORMAT = "eppml-suite-1"
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine() -> dict[str, Any]:
@@ -28,7 +33,7 @@ def machine() -> dict[str, Any]:
     return {
         "system": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "python": platform.python_version(),
         "torch": version("torch"),
         "eppml": version("eppml"),

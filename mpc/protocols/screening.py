@@ -8,7 +8,7 @@ The first check is not for decoration: numbers wrap at 2^64, so a coordinate of 
 Leakage: whether each row passes, and nothing about which check it failed. Assumptions are the engine's.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,21 +22,25 @@ __all__ = ["rows_within"]
 
 
 def rows_within(
-    engine: Engine, rows: Share, limit: int, bound_squared: int
+    engine: Engine, rows: Share, limit: int, bound_squared: int | Sequence[int]
 ) -> Generator[Outbox, Inbox, npt.NDArray[np.bool_]]:
-    """Which rows have every coordinate in [-limit, limit] and a squared norm of at most `bound_squared`.
+    """Which rows have every coordinate in [-limit, limit] and a squared norm of at most `bound_squared`,
+    which is one for all rows or one for each.
 
     Shapes: rows [n, d] -> [n].
     Raises: ParameterError when norms could reach 2^63, or for bounds that are negative.
     """
     n, d = engine.shape(rows)
-    if limit < 0 or bound_squared < 0 or d * limit**2 >= 2**63 or limit >= 2**62:
+    bounds = [bound_squared] * n if isinstance(bound_squared, int) else list(bound_squared)
+    if len(bounds) != n:
+        raise ParameterError(f"{len(bounds)} bounds are not one for each of {n} rows")
+    if limit < 0 or min(bounds, default=0) < 0 or d * limit**2 >= 2**63 or limit >= 2**62:
         raise ParameterError(f"{d} coordinates up to {limit} have no exact norm mod 2^64")
     inside = yield from _inside(engine, engine.reshape(rows, (n * d,)), limit)
     counts: Share = engine.reshape(inside, (n, d)).sum(axis=-1, dtype=np.uint64)
     lengths = yield from engine.squared_lengths(rows)
     # All coordinates inside: d - 1 < count. Short enough: length < bound + 1. Both in one comparison.
-    tops = np.full(n, min(bound_squared, d * limit**2) + 1, dtype=np.uint64)
+    tops = np.array([min(bound, d * limit**2) + 1 for bound in bounds], dtype=np.uint64)
     left = np.concatenate([engine.public(np.full(n, d - 1, dtype=np.uint64)), lengths], axis=-1)
     right = np.concatenate([counts, engine.public(tops)], axis=-1)
     passed = yield from less_than(engine, left, right)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-__all__ = ["Cost", "Meter", "count_triples"]
+__all__ = ["Cost", "Meter", "count_seconds", "count_triples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +79,12 @@ def count_triples(count: int) -> None:
     """
     if (meter := _current.get()) is not None:
         meter.triples += count
+
+
+def count_seconds(seconds: float) -> None:
+    """Add work to the bill of the party whose protocol is running, if one is: a simulation that computed something
+    once for several parties bills each of them for it.
+    """
+    if (meter := _current.get()) is not None:
+        meter.compute_seconds += seconds
+        meter.seconds += seconds

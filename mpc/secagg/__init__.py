@@ -10,6 +10,7 @@
     client      one client's side, a generator
     server      party 0's side, a generator
     unmask      taking the masks off, in parallel
+    simulation  many parties in one process: a signature is checked once
 
 Bonawitz et al. 2017 against a malicious server, with the random neighbours of Bell et al. 2020.
 """
@@ -18,6 +19,7 @@ from mpc.secagg.client import SERVER, ClientReport, client
 from mpc.secagg.identity import IdentityKey, PublicIdentity
 from mpc.secagg.parameters import BN254_SCALAR_FIELD, Parameters, parameters
 from mpc.secagg.server import Aggregate, server
+from mpc.secagg.simulation import shared_checks
 
 __all__ = [
     "BN254_SCALAR_FIELD",
@@ -30,4 +32,5 @@ __all__ = [
     "client",
     "parameters",
     "server",
+    "shared_checks",
 ]

@@ -225,7 +225,7 @@ def client(
     """
     if me not in params.clients or set(params.clients) - set(identities):
         raise ParameterError(f"client {me} or some identity is not part of this aggregation")
-    if identities[me] != identity.public():
+    if identities[me].raw != identity.public().raw:
         raise ParameterError(f"the identity key is not client {me}'s")
     check_vector(params, values, field_values)
     state = _Client(me, params, identity, identities, randomness or Stream.from_os())

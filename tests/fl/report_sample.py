@@ -71,11 +71,13 @@ def change(path: Path, *keys: str | int, value: Any) -> None:
 
 def run_file(terms: Terms, cheats: Mapping[int, str], drop: float) -> dict[str, Any]:
     return {
-        "format": "eppml-run-1",
+        "format": "eppml-run-2",
         "source": "digits",
         "name": "digits",
         "terms": asdict(terms),
         "cheats": {str(client): kind for client, kind in cheats.items()},
+        "attackers": {},
+        "allow_unverified": False,
         "drop": drop,
         "chain": "embedded",
         "data": None,
@@ -91,7 +93,9 @@ def plan_of(terms: Terms) -> Plan:
             for i in range(1, terms.clients + 1)
         ),
         dataset_sha256=digest("data"),
+        records=120,
         verifying_key=cid("key"),
+        parameters=650,
         initial_model=cid("model", -1),
         contracts=Contracts(31337, f"0x{digest('rounds')[:40]}"),
     )
@@ -126,6 +130,7 @@ def record_of(
         accuracy=0.945 - 0.85 / learnt**1.5,
         loss=2.3 / learnt**0.9,
         beacon=bytes(32).hex(),
+        epoch="",
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,7 @@ def test_a_rewritten_record_under_its_own_cid_is_not_the_ledgers(copy: Run) -> N
     """Somebody who recomputes CIDs all the way up still has no ledger that names them."""
     store = LocalStore(copy.path / "blocks")
     record = copy.records()[1]
-    forged = RoundRecord.from_bytes(record.to_bytes().replace(b'"accuracy":0.', b'"accuracy":1.', 1))
+    forged = replace(record, accuracy=1.0)
     document = copy.document(1)
     document["record_cid"], document["record"] = store.put(forged.to_bytes()), json.loads(forged.to_bytes())
     (copy.path / "rounds/0001.json").write_text(json.dumps(document))
@@ -203,6 +204,7 @@ def test_a_false_accusation_is_found(copy: Run) -> None:
     """A coordinator that rejects an update for its proof is caught when the proof is in order."""
     from fl.audit_round import RoundAuditor
     from fl.federation import Federation
+    from fl.learning import algorithm_of
     from fl.plan import Plan
     from fl.setting import RoundSetting
     from zk.key_bytes import decode_verifier_key
@@ -236,5 +238,7 @@ def test_a_false_accusation_is_found(copy: Run) -> None:
         members=dict(enumerate(plan.members, start=1)),
     )
     audit = Audit()
-    RoundAuditor(audit, store, setting, [], record.previous_model)._rejections(accused)
+    RoundAuditor(audit, store, setting, [], record.previous_model, algorithm_of(plan.terms))._rejections(
+        accused
+    )
     assert any(f.client == client and "in order" in f.what for f in audit.failures)

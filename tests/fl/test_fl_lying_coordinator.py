@@ -41,7 +41,9 @@ def setting(secrets: dict[int, MemberSecrets]) -> RoundSetting:
         terms=Terms("attack", "digits", CLIENTS, 1),
         members=tuple(members.values()),
         dataset_sha256="",
+        records=10,
         verifying_key="",
+        parameters=DIM,
         initial_model="",
         contracts=Contracts(1, ADDRESS),
     )

@@ -1,4 +1,6 @@
-"""The model and its canonical file, against an autograd-free gradient and the safetensors package."""
+"""The models and their canonical file, against gradients made another way and the safetensors package."""
+
+import hashlib
 
 import numpy as np
 import pytest
@@ -7,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fl.engine import LocalSGD, gather, local_sgd
-from fl.models import SoftmaxRegression, from_safetensors, to_safetensors
-from mpc.errors import DecodeError
+from fl.models import ConvNet, Model, SoftmaxRegression, from_safetensors, model_for, to_safetensors
+from fl.models.base import autograd_gradient
+from mpc.errors import DecodeError, ParameterError
 
 MODEL = SoftmaxRegression(inputs=4, classes=3)
 
@@ -51,3 +54,101 @@ def test_one_full_batch_step_is_the_closed_form_gradient() -> None:
     error = (chances - np.eye(3)[labels]) / 20
     gradient = np.concatenate([(features.T @ error).ravel(), error.sum(0)])
     assert np.allclose(update, -0.5 * gradient, atol=1e-6)
+
+
+def random_batch(model: Model, clients: int, batch: int) -> tuple[torch.Tensor, ...]:
+    rng = np.random.default_rng(clients)
+    weights = rng.random((clients, batch))
+    weights[:, -1] = 0  # padding
+    return (
+        torch.from_numpy(np.stack([model.initial(seed) for seed in range(clients)])),
+        torch.from_numpy(rng.random((clients, batch, model.inputs), dtype=np.float32)),
+        torch.from_numpy(rng.integers(0, model.classes, (clients, batch))),
+        torch.from_numpy(weights.astype(np.float32)),
+    )
+
+
+MODELS_AND_SIZES = [
+    ("softmax", 784, 7_850),
+    ("mlp", 784, 50_890),
+    ("lenet", 784, 28_874),
+    ("lenet", 64, 5_834),
+    ("cnn", 3072, 94_986),
+]
+
+
+@pytest.mark.parametrize(("name", "inputs", "size"), MODELS_AND_SIZES)
+def test_gradients_are_those_of_automatic_differentiation(name: str, inputs: int, size: int) -> None:
+    model = model_for(name, inputs, 10)
+    assert model.size == size == len(model.initial(1)) and model.initial(1).dtype == np.float32
+    parameters, features, labels, weights = random_batch(model, 3, 5)
+    for clients in (3, 2, 3):  # scratch memory of one size serves another
+        got = model.gradient(parameters[:clients], features[:clients], labels[:clients], weights[:clients])
+        for k in range(clients):
+            one = slice(k, k + 1)
+            want = autograd_gradient(
+                model, parameters[one].double(), features[one].double(), labels[one], weights[one].double()
+            )
+            assert torch.allclose(got[k].double(), want[0], atol=1e-4 * float(want.abs().max()))
+
+
+@pytest.mark.parametrize(("name", "inputs", "size"), MODELS_AND_SIZES)
+def test_padding_and_neighbours_do_not_matter(name: str, inputs: int, size: int) -> None:
+    model = model_for(name, inputs, 10)
+    parameters, features, labels, weights = random_batch(model, 2, 4)
+    before = model.gradient(parameters, features, labels, weights)
+    features[:, -1], labels[0, -1] = 7.0, 3
+    parameters[1] = 0.5
+    after = model.gradient(parameters, features, labels, weights)
+    assert torch.allclose(before[0], after[0], atol=1e-5 * float(before.abs().max()))
+    assert not torch.allclose(before[1], after[1], atol=1e-3 * float(before.abs().max()))
+
+
+def test_evaluation_in_chunks_is_evaluation_at_once() -> None:
+    model = model_for("mlp", 20, 4)
+    rng = np.random.default_rng(2)
+    features, labels = rng.normal(size=(2300, 20)).astype(np.float32), rng.integers(0, 4, 2300)
+    w = model.initial(3)
+    logits = model.logits(torch.from_numpy(w)[None], torch.from_numpy(features)[None])[0]
+    result = model.evaluate(w, features, labels)
+    assert result.accuracy == pytest.approx(float((logits.argmax(1).numpy() == labels).mean()))
+    loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels))
+    assert result.loss == pytest.approx(float(loss), rel=1e-5)
+    assert result == model.evaluate(w, torch.from_numpy(features), torch.from_numpy(labels))
+
+
+@pytest.mark.parametrize(("name", "inputs"), [("softmax", 64), ("mlp", 64), ("lenet", 64)])
+def test_initial_weights_come_from_the_seed_tree(name: str, inputs: int) -> None:
+    model = model_for(name, inputs, 10)
+    assert np.array_equal(model.initial(4), model.initial(4))
+    assert not np.array_equal(model.initial(4), model.initial(5))
+    # small enough that every class begins with about the same chance
+    features = np.random.default_rng(1).random((200, inputs), dtype=np.float32)
+    start = model.evaluate(model.initial(4), features, np.arange(200) % 10)
+    assert abs(start.loss - np.log(10)) < 0.35
+
+
+def test_the_softmax_start_has_not_moved() -> None:
+    digest = hashlib.sha256(model_for("softmax", 64, 10).initial(1).tobytes()).hexdigest()
+    assert digest.startswith("fad81efbbced8b54")
+
+
+def test_bfloat16_is_close_and_says_that_it_is_not_reproducible() -> None:
+    exact, fast = ConvNet(3072, 10), ConvNet(3072, 10, bfloat16=True)
+    assert exact.reproducible and not fast.reproducible and (exact.name, fast.name) == ("cnn", "cnn-bf16")
+    parameters, features, labels, weights = random_batch(exact, 1, 4)
+    one = exact.gradient(parameters, features, labels, weights)
+    other = fast.gradient(parameters, features, labels, weights)
+    assert not torch.equal(one, other)
+    assert torch.nn.functional.cosine_similarity(one, other).item() > 0.98
+
+
+def test_models_for_other_records_are_refused_with_the_reason() -> None:
+    with pytest.raises(ParameterError, match="unknown model 'resnet': there are cnn, cnn-bf16, lenet"):
+        model_for("resnet", 3072, 10)
+    with pytest.raises(ParameterError, match="grey square images whose side is a multiple of four, not 3072"):
+        model_for("lenet", 3072, 10)
+    with pytest.raises(ParameterError, match="cnn reads images of 3x32x32, not 784"):
+        model_for("cnn", 784, 10)
+    with pytest.raises(ParameterError, match="at least two classes"):
+        model_for("softmax", 64, 1)

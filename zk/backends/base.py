@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zk.curve import G1, G2
+from zk.limbs import negated_g1, to_limbs
 
 __all__ = ["Backend", "Limbs", "PreparedPairs", "usable_threads"]
 
@@ -69,6 +70,16 @@ class Backend(ABC):
 
         Shapes: bases (n, 8), scalars (n, 4).
         """
+
+    def msm_g1_integers(self, bases: Limbs, values: NDArray[np.int64], *, threads: int | None = None) -> G1:
+        """sum values_i bases_i: machine integers are short scalars if a sign is moved to the point.
+
+        Shapes: bases (n, 8), values (n,) below 2^62 in magnitude.
+        """
+        plus, minus = values > 0, values < 0
+        signed = np.concatenate([bases[plus], negated_g1(bases[minus])])
+        scalars = [*values[plus].tolist(), *(-values[minus]).tolist()]
+        return self.msm_g1(signed, to_limbs(scalars), threads=threads)
 
     @abstractmethod
     def msm_g2(self, bases: Limbs, scalars: Limbs, *, threads: int | None = None) -> G2:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zk import kernels
 from zk.backends.base import Backend, Limbs, PreparedPairs, usable_threads
@@ -140,6 +141,15 @@ class MclBackend(Backend):
         return g1_points(
             self._msm(bases, scalars, threads, (lib.mclBnG1_mulVec, lib.mclBnG1_add, lib.mclBnG1_normalize))
         )[0]
+
+    def msm_g1_integers(self, bases: Limbs, values: NDArray[np.int64], *, threads: int | None = None) -> G1:
+        if not self._tables_pay(bases):
+            return super().msm_g1_integers(bases, values, threads=threads)
+        from zk.kernels.buckets import bit_sums
+
+        # mcl walks through 128 bits of every scalar, however short it is
+        points, exponents = bit_sums(bases, values)
+        return self.msm_g1(points, to_limbs([1 << e for e in exponents]), threads=1)
 
     def msm_g2(self, bases: Limbs, scalars: Limbs, *, threads: int | None = None) -> G2:
         lib = self._lib

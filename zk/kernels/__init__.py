@@ -2,7 +2,8 @@
 
     words      two-word arithmetic, Montgomery multiplication
     transform  Fourier transforms over the scalar field           twin: zk.fft
-    points     multiples of fixed points, sums of many points      twin: the backends
+    points     multiples of fixed points                           twin: the backends
+    buckets    sums of points times machine integers               twin: the backends
 
 Elements are four 64-bit limbs in Montgomery form, as in `zk.limbs`. All loops release the interpreter lock. Nothing here
 is imported before it is needed: loading numba takes half a second.

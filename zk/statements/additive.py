@@ -67,8 +67,9 @@ class AdditiveUpdates:
             raise ParameterError(
                 f"want {self.dim} values and {self.chunks} blindings, got {len(values)}, {len(blinding)}"
             )
-        padded = [int(v) for v in values] + [0] * (self.chunks * self.chunk_dim - self.dim)
+        given = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
         size = self.chunk_dim
+        padded = np.concatenate([given, np.zeros(self.chunks * size - self.dim, dtype=given.dtype)])
         return [
             commit_prove.commit(key, padded[c * size : (c + 1) * size], v, backend=lib, threads=threads)
             for c, v in enumerate(blinding)
