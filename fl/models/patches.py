@@ -211,7 +211,7 @@ class PatchFeatures:
         both: Floats = torch.stack([positive, -negative], dim=1).float().numpy()
         if self.mirrored:
             cells = both.reshape(self.grid, self.grid, 2, 2, -1)
-            both = (cells[:, :, :, 0] + cells[:, ::-1, :, 1]) / 2
+            both = np.float32(0.5) * (cells[:, :, :, 0] + cells[:, ::-1, :, 1])
         return both.ravel()
 
 
