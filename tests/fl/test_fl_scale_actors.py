@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +184,32 @@ def test_a_selector_takes_its_clients_along() -> None:
         report = server.play(task(30), clients_of())
     assert report.lost_actors == ("selector 0",)
     assert report.selected == tuple(range(2, 41, 2))
+    assert (report.sum.total == expected(report)).all()
+
+
+def test_an_aggregator_that_hangs_is_ended(pipe: Path) -> None:
+    held: list[Any] = []
+
+    class Impatient(LocalExecutor):
+        waits = 0
+
+        def first(self, pending: Sequence[Any], timeout_s: float | None = None) -> int | None:
+            """The second wait, for shard 1, ends as soon as the aggregator waits for the pipe."""
+            assert timeout_s is not None and timeout_s <= 60
+            self.waits += 1
+            if self.waits != 2:
+                return super().first(pending)
+            held.append(pipe.open("wb"))
+            return None
+
+    with Impatient(0) as executor:
+        server = ActorServer(executor)
+        server.check_in(range(1, 21))
+        report = server.play(replace(task(20), patience_s=60), clients_of(Waiting, pipe=pipe))
+    held[0].close()
+    (lost,) = report.sum.lost
+    assert lost.number == 1 and lost.reason == "its aggregator took longer than 60 s"
+    assert report.lost_actors == ("aggregator 1 of master 0.0.0",)
     assert (report.sum.total == expected(report)).all()
 
 
