@@ -21,6 +21,7 @@ from time import monotonic
 
 from fl.scale.executor import Actor, ActorLost, Executor, Pending
 from fl.scale.hierarchy import (
+    Beacon,
     Clients,
     HierarchicalSum,
     LostShard,
@@ -53,7 +54,7 @@ _ATTEMPTS = 3
 class RoundTask:
     """One round as its coordinator is told: how many clients are wanted, and what is summed.
 
-    `session` names the round of this plan and no other; `beacon` (32 bytes) draws the shards. An aggregator that takes
+    `session` names the round of this plan and no other; `beacon` draws the shards. An aggregator that takes
     longer than `patience_s` for a shard is ended (None: never).
     """
 
@@ -62,7 +63,7 @@ class RoundTask:
     rules: ShardRules
     dim: int
     session: bytes
-    beacon: bytes
+    beacon: Beacon
     field_dim: int = 0
     modulus: int = 2**32
     prime: int = BN254_SCALAR_FIELD
@@ -201,6 +202,7 @@ class Coordinator:
         for attempt in range(_ATTEMPTS):
             name = f"master {task.number}.{incarnation}.{attempt}"
             selected = self._select(task, lost)
+            session = encode_labels((task.session, incarnation, attempt))
             shards = make_shards(
                 selected,
                 task.rules,
@@ -208,8 +210,8 @@ class Coordinator:
                 field_dim=task.field_dim,
                 modulus=task.modulus,
                 prime=task.prime,
-                session=encode_labels((task.session, incarnation, attempt)),
-                beacon=task.beacon,
+                session=session,
+                beacon=task.beacon.draw(session, selected),
             )
             master = self._executor.spawn(
                 name, MasterAggregator, name, self._executor, clients, task.patience_s

@@ -21,6 +21,7 @@ from fl.scale import (
     RoundTask,
     Shard,
     ShardRules,
+    SimulatedBeacon,
     SyntheticClients,
     make_shards,
     open_executor,
@@ -32,7 +33,7 @@ from mpc.prg import encode_labels
 
 RULES = ShardRules(size=6, min_clients=3, corrupt=0.0, dropout=0.2)
 DIM = 9
-BEACON = bytes(range(32))
+BEACON = SimulatedBeacon(3)
 
 
 def task(wanted: int, number: int = 0) -> RoundTask:
@@ -94,11 +95,10 @@ def test_the_same_bits_as_without_actors(executor: LocalExecutor) -> None:
     server = ActorServer(executor, selectors=2)
     server.check_in(range(1, 21))
     report = server.play(task(20), clients_of())
+    session = encode_labels((b"plan", 0, 0))
+    beacon = BEACON.draw(session, range(1, 21))
     plain = sum_shards(
-        make_shards(
-            range(1, 21), RULES, dim=DIM, field_dim=1, session=encode_labels((b"plan", 0, 0)), beacon=BEACON
-        ),
-        clients_of(),
+        make_shards(range(1, 21), RULES, dim=DIM, field_dim=1, session=session, beacon=beacon), clients_of()
     )
     assert report.sum.total.tobytes() == plain.total.tobytes() == expected(report).tobytes()
     assert report.sum.field_total == plain.field_total
@@ -238,6 +238,13 @@ def test_what_goes_wrong_in_a_worker_is_told(executor: LocalExecutor) -> None:
 def test_too_few_clients() -> None:
     with LocalExecutor(0) as executor, pytest.raises(NotEnoughParties, match="0 clients are connected"):
         ActorServer(executor).play(task(20), clients_of())
+
+
+def test_the_beacon_depends_on_who_takes_part() -> None:
+    draws = {
+        SimulatedBeacon(seed).draw(s, c) for seed in (1, 2) for s in (b"a", b"b") for c in ((1, 2), (1, 3))
+    }
+    assert len(draws) == 8
 
 
 def test_selectors_forward_each_client_once() -> None:
