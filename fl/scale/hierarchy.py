@@ -11,7 +11,7 @@ Leakage: the sum of each shard, over at least `min_clients` clients of which at 
     for a shard, not for the whole (docs/decisions/0072-shards-of-a-sum.md says why shards are not masked once more).
 Assumes: the fractions of corrupt and dropping clients stay within the rules'; who is corrupt was settled before the
     beacon was known.
-Source: Bonawitz et al., "Towards federated learning at scale: system design" (SysML 2019), section 5 (secure
+Source: Bonawitz et al., "Towards federated learning at scale: system design" (SysML 2019), section 6 (secure
     aggregation in groups of at least k).
 """
 
@@ -32,6 +32,7 @@ from mpc.secagg import BN254_SCALAR_FIELD, Parameters, PublicIdentity, parameter
 from mpc.secagg.bounds import bits_of, hypergeometric_tail
 
 __all__ = [
+    "Beacon",
     "Clients",
     "HierarchicalSum",
     "LostShard",
@@ -39,6 +40,7 @@ __all__ = [
     "Shard",
     "ShardRules",
     "ShardSum",
+    "SimulatedBeacon",
     "add_shards",
     "corrupt_in_a_shard",
     "make_shards",
@@ -75,6 +77,28 @@ class ShardRules:
             raise ParameterError(
                 f"corrupt and dropout are fractions below one half, got {self.corrupt}, {self.dropout}"
             )
+
+
+class Beacon(Interface):
+    """Where the draw of the shards comes from once it is settled who takes part."""
+
+    def draw(self, session: bytes, clients: Sequence[int]) -> bytes:
+        """32 bytes that nobody could know before `clients` were fixed for `session`: from a later block of a ledger,
+        say, after a digest of the clients was written to it. A server that knows them earlier picks clients to suit.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedBeacon:
+    """A beacon that repeats itself, for a machine that plays everybody.
+
+    Assumes: nothing; whoever knows the seed knows the draw.
+    """
+
+    seed: int
+
+    def draw(self, session: bytes, clients: Sequence[int]) -> bytes:
+        return sha256(b"eppml/simulated beacon" + encode_labels((self.seed, session, *clients))).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,10 +109,10 @@ class RayExecutor:
         """The actor of this name. Raises: ValueError when there is none."""
         return _RayActor(ray.get_actor(name, namespace=self.namespace))
 
-    def first(self, pending: Sequence[Pending]) -> int:
+    def first(self, pending: Sequence[Pending], timeout_s: float | None = None) -> int | None:
         references = [answer.reference for answer in pending if isinstance(answer, _RayPending)]
-        done, _ = ray.wait(references, num_returns=1)
-        return references.index(done[0])
+        done, _ = ray.wait(references, num_returns=1, timeout=timeout_s)
+        return references.index(done[0]) if done else None
 
     def close(self) -> None:
         for actor in ray.util.list_named_actors(all_namespaces=True):

@@ -29,13 +29,13 @@ from fl.scale import (
     HierarchicalSum,
     RoundTask,
     ShardRules,
+    SimulatedBeacon,
     SimulatedClients,
     SyntheticClients,
     open_executor,
     shards_of,
 )
 from fl.scale.training import TrainingClients, write_records
-from fl.seeds import generator
 from mpc.codec import Codec
 from mpc.errors import ProtocolError
 from mpc.prg import Stream
@@ -90,7 +90,7 @@ def measure_scale(
             rules=case.rules,
             dim=model.size,
             session=b"scale" + case.seed.to_bytes(8, "big"),
-            beacon=_beacon(case.seed),
+            beacon=SimulatedBeacon(case.seed),
             field_dim=1,
         )
         note(f"{case.name}: secure aggregation")
@@ -152,7 +152,7 @@ def _clients(
     rows = (
         split(dataset.train_y, case.clients, Partition("iid"), case.seed, _SGD.batch) if case.trained else []
     )
-    largest = max(map(len, shards_of(range(case.clients), case.rules.size, _beacon(case.seed))))
+    largest = max(map(len, shards_of(range(case.clients), case.rules.size, bytes(32))))
     # what is sent must fit the sum of a shard, what is decoded that of all
     sent = Codec(2.0, 16, max_clients=largest, max_weight=max(map(len, rows), default=1))
     codec = replace(sent, max_clients=case.clients, modulus=1 << 63)
@@ -162,11 +162,6 @@ def _clients(
         root, case.seed, 0, case.drop, model, FedAvg(_SGD), rows, folder, model.initial(case.seed), sent
     )
     return training, codec
-
-
-def _beacon(seed: int) -> bytes:
-    """A simulation's stand-in for a block of the ledger."""
-    return generator(seed, "shards").bytes(32)
 
 
 def _plain_sum(clients: SimulatedClients, included: Sequence[int], dim: int, step: int) -> NDArray[np.int64]:

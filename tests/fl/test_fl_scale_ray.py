@@ -25,6 +25,7 @@ from fl.scale import (
     RoundTask,
     Shard,
     ShardRules,
+    SimulatedBeacon,
     SyntheticClients,
     open_engine,
     open_executor,
@@ -45,7 +46,7 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 RULES = ShardRules(size=6, min_clients=3, corrupt=0.0, dropout=0.2)
 DIM = 9
-TASK = RoundTask(0, 20, RULES, DIM, b"plan", bytes(32), field_dim=1)
+TASK = RoundTask(0, 20, RULES, DIM, b"plan", SimulatedBeacon(3), field_dim=1)
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def test_joining_a_cluster_that_another_process_started(cluster: str, environmen
         "from fl.scale import *\n"
         f"with open_executor('ray', address={cluster!r}) as executor:\n"
         "    server = ActorServer(executor); server.check_in(range(1, 21))\n"
-        f"    task = RoundTask(0, 20, {RULES!r}, {DIM}, b'plan', bytes(32), field_dim=1)\n"
+        f"    task = RoundTask(0, 20, {RULES!r}, {DIM}, b'plan', SimulatedBeacon(3), field_dim=1)\n"
         f"    report = server.play(task, SyntheticClients(bytes(32), 5, 0, 0.0, {DIM}))\n"
         "    print(report.sum.total.tobytes().hex(), len(report.sum.included))\n"
     )
