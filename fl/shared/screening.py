@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fl.robust.cone import ConeTest
 from fl.setting import RoundSetting
+from fl.shared.dry import echo
 from fl.shared.form import Form, Part
 from fl.sums import SumCall
 from mpc.engine import Additive, Engine, Replicated, Share
@@ -189,11 +190,5 @@ def _dry_run(
     recorder = Recorder()
     engine = Additive(servers[0], servers, recorder, Stream(bytes(32), b"dry run"))
     cone = Cone.of(np.frombuffer(directions, dtype=np.int64).reshape(count, dim))
-    protocol = _cone(engine, np.zeros((clients, dim), dtype=np.uint64), cone, longest)
-    outbox = next(protocol)
-    # Additive parties send each other arrays of one shape, so an echo stands for the peer.
-    while True:
-        try:
-            outbox = protocol.send({server: outbox[server] for server in servers[1:]})
-        except StopIteration:
-            return recorder.recipe
+    echo(_cone(engine, np.zeros((clients, dim), dtype=np.uint64), cone, longest), servers[1:])
+    return recorder.recipe
