@@ -204,7 +204,7 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
             for rank in self._others:
                 self._post(_SCATTER, scatter_list[rank], rank)
             self._round()
-            return scatter_list[self.rank]
+            return scatter_list[self.rank].clone()
         like = (
             torch.empty(size, dtype=torch.long, device=device)
             if size is not None
@@ -263,7 +263,7 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
 
     def _gathered(self, operation: int, tensor: Any) -> list[Any]:
         return [
-            tensor if rank == self.rank else self._placed(self._take(operation, rank, tensor), tensor)
+            tensor.clone() if rank == self.rank else self._placed(self._take(operation, rank, tensor), tensor)
             for rank in range(self.world_size)
         ]
 
