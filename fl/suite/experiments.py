@@ -162,7 +162,7 @@ def trust_cell(key: str) -> Cell:
             [
                 {
                     "for": "that nobody sees an update, secagg",
-                    "trust": "nobody alone: the coordinator and the plan's fraction of corrupt clients together see sums only",
+                    "trust": "nobody alone: coordinator and the plan's fraction of corrupt clients together see sums",
                 },
                 {
                     "for": "that nobody sees an update, paillier",

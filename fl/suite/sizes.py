@@ -11,6 +11,15 @@ from typing import Any
 
 from fl.suite.cell import Cell
 from fl.suite.costs import cost_cell
+from fl.suite.experiments import (
+    churn_cell,
+    incentives_cell,
+    leakage_cell,
+    record_run_cell,
+    robustness_cell,
+    scale_cell,
+    trust_cell,
+)
 from fl.suite.runs import run_cell
 from mpc.errors import ParameterError
 
@@ -81,7 +90,7 @@ def _smoke() -> list[Cell]:
     ]
     return [
         *runs,
-        record_cell("digits-record-dp", "digits-patches", 8.0, 5),
+        record_run_cell("digits-record-dp", "digits-patches", 8.0, 5),
         robustness_cell("digits-robustness", "digits", "smoke", 6),
         leakage_cell("digits-leakage", "digits", "smoke", 9),
         cost_cell("digits-cost", "digits, softmax regression", "digits", {**_DIGITS, "rounds": 1}, 8),
@@ -99,7 +108,6 @@ def _mnist() -> list[Cell]:
         run_cell("mnist-shards", "softmax regression, two classes a client", "mnist", softmax_shards, 240),
         run_cell("mnist-lenet-shards", "LeNet, two classes a client", "mnist", {**_LENET, **_SHARDS}, 420),
         record_run_cell("mnist-record-dp", "mnist-patches", 2.9, 420),
-        client_cell("mnist-client-dp", "mnist", 600),
         robustness_cell("mnist-robustness", "mnist", "cone", 400),
         robustness_cell("mnist-robustness-others", "mnist", "others", 300),
         robustness_cell("mnist-robustness-lenet", "mnist", "deep", 400),
@@ -114,6 +122,5 @@ def _mnist() -> list[Cell]:
 
 def _cifar10() -> list[Cell]:
     return [
-        run_cell("cifar10-patches", "linear head on patch features", "cifar10-patches", _PATCHES, 1800),
         run_cell("cifar10-cnn", "GroupNorm CNN, Dirichlet 0.5", "cifar10", _CIFAR, 7200),
     ]
