@@ -197,7 +197,7 @@ def test_joining_a_cluster_that_another_process_started(cluster: str, environmen
         check=True,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=120,
+        timeout=300,
         env=environment,
     )
     want = np.sum(list(people().updates(range(1, 21)).values()), axis=0)
