@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-import mpc.crypten  # noqa: F401
 from mpc.crypten import PartyFailed, run_parties
+from mpc.crypten.compat import load
 from mpc.errors import FaultyParty, InsecureError, ParameterError, PartyTimeout
 
-crypten = pytest.importorskip("crypten")
+crypten = load()
 
 
 def product(rank: int, numbers: torch.Tensor) -> list[float]:
