@@ -13,6 +13,7 @@ from mpc.json_text import read_json
 
 __all__ = [
     "churn_cell",
+    "client_privacy_cell",
     "incentives_cell",
     "leakage_cell",
     "record_run_cell",
@@ -205,3 +206,18 @@ def _dotted(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from _dotted(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
+
+
+def client_privacy_cell(key: str, dataset: str, seconds: float) -> Cell:
+    """Whole clients protected: accuracy against epsilon for 100 and for 1,000 clients, as it comes."""
+
+    def measure(conditions: Conditions, display: Display) -> Result:
+        from fl.suite.privacy import CLIENTS, client_curve
+
+        found = client_curve(dataset, CLIENTS, conditions.seed, conditions.data, display)
+        curves = {
+            f"{one.row['clients']} clients, epsilon {one.row['epsilon']:.3g}": one.curve for one in found
+        }
+        return Result([one.row for one in found], curves)
+
+    return Cell(key, f"{dataset}: client-level privacy", "privacy", seconds, measure)
