@@ -212,9 +212,9 @@ def client_privacy_cell(key: str, dataset: str, seconds: float) -> Cell:
     """Whole clients protected: accuracy against epsilon for 100 and for 1,000 clients, as it comes."""
 
     def measure(conditions: Conditions, display: Display) -> Result:
-        from fl.suite.privacy import CLIENTS, client_curve
+        from fl.suite.privacy import HUNDRED, THOUSAND, client_curve
 
-        found = client_curve(dataset, CLIENTS, conditions.seed, conditions.data, display)
+        found = client_curve(dataset, (*HUNDRED, *THOUSAND), conditions.seed, conditions.data, display)
         curves = {
             f"{one.row['clients']} clients, epsilon {one.row['epsilon']:.3g}": one.curve for one in found
         }

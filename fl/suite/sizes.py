@@ -13,6 +13,7 @@ from fl.suite.cell import Cell
 from fl.suite.costs import cost_cell
 from fl.suite.experiments import (
     churn_cell,
+    client_privacy_cell,
     incentives_cell,
     leakage_cell,
     record_run_cell,
@@ -108,6 +109,7 @@ def _mnist() -> list[Cell]:
         run_cell("mnist-shards", "softmax regression, two classes a client", "mnist", softmax_shards, 240),
         run_cell("mnist-lenet-shards", "LeNet, two classes a client", "mnist", {**_LENET, **_SHARDS}, 420),
         record_run_cell("mnist-record-dp", "mnist-patches", 2.9, 420),
+        client_privacy_cell("mnist-client-dp", "mnist-patches", 900),
         robustness_cell("mnist-robustness", "mnist", "cone", 400),
         robustness_cell("mnist-robustness-others", "mnist", "others", 300),
         robustness_cell("mnist-robustness-lenet", "mnist", "deep", 400),
