@@ -118,17 +118,17 @@ class Memory:
 class SimulationRatios:
     """Rounds of 100 clients, softmax regression 784x10, 600 records each, one epoch in batches of 32.
 
-    Wall-clock time, because Flower computes in other processes; both on two of them, one after the other, and without
-    the first round, in which the processes start. Flower's clients compute in numpy.
+    Wall-clock time, because Flower computes in other processes: it has two of them, and we have one. Without the first
+    round, in which the processes start; Flower's clients compute in numpy.
     """
 
     timeout = 1800
     rounds = 4
-    processes = 2
+    processes = 2  # of Flower
 
     def _ours(self, job: Work) -> float:
         everyone, state, spent = range(1, CLIENTS + 1), job.model.initial(1), []
-        with LocalEngine(job, self.processes) as engine:
+        with LocalEngine(job) as engine:
             for number in range(3 * self.rounds):
                 begin = perf_counter()
                 trained = engine.train(number, state, everyone, {})
@@ -138,7 +138,7 @@ class SimulationRatios:
         return median(spent[1:])
 
     def _theirs(self, job: Work, python: str) -> float:
-        script = Path(__file__).with_name("flower_simulation.py")
+        script = Path(__file__).with_name("flower") / "simulate.py"
         with tempfile.TemporaryDirectory() as folder:
             np.save(f"{folder}/x.npy", job.features.reshape(CLIENTS, RECORDS, -1))
             np.save(f"{folder}/y.npy", job.labels.reshape(CLIENTS, RECORDS))
@@ -157,7 +157,10 @@ class SimulationRatios:
     def track_softmax(self) -> float:
         python = os.environ.get("EPPML_FLOWER_PYTHON")
         if not python:
-            print("skipped: EPPML_FLOWER_PYTHON names no interpreter with flwr[simulation]", file=sys.stderr)
+            print(
+                "skipped: EPPML_FLOWER_PYTHON names no interpreter with benchmarks/flower/requirements.txt",
+                file=sys.stderr,
+            )
             return float("nan")
         job = work("softmax", CLIENTS, RECORDS)
         before = self._ours(job)

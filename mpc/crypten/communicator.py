@@ -129,6 +129,9 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
         sent, tensor = self._arrived[source].popleft()
         if sent != operation:
             raise FaultyParty(self._parties[source], "is in another operation than this party")
+        # CrypTen's seeds in debug mode are sent as a number and received as a vector of one
+        if operation == _SEND and like is not None and tensor.numel() == like.numel() == 1:
+            tensor = tensor.reshape(like.shape)
         if like is not None and (tensor.dtype != like.dtype or tensor.shape != like.shape):
             raise FaultyParty(
                 self._parties[source],
@@ -204,7 +207,7 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
             for rank in self._others:
                 self._post(_SCATTER, scatter_list[rank], rank)
             self._round()
-            return scatter_list[self.rank]
+            return scatter_list[self.rank].clone()
         like = (
             torch.empty(size, dtype=torch.long, device=device)
             if size is not None
@@ -263,7 +266,7 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
 
     def _gathered(self, operation: int, tensor: Any) -> list[Any]:
         return [
-            tensor if rank == self.rank else self._placed(self._take(operation, rank, tensor), tensor)
+            tensor.clone() if rank == self.rank else self._placed(self._take(operation, rank, tensor), tensor)
             for rank in range(self.world_size)
         ]
 

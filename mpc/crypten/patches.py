@@ -85,6 +85,7 @@ def _let_shares_load() -> None:
             crypten.encoder.FixedPointEncoder,
             crypten.mpc.ptype,
             crypten.gradients.AutogradContext,
+            *crypten.gradients.FUNCTION_REGISTRY.values(),
             *serial.RestrictedUnpickler._RestrictedUnpickler__SAFE_CLASSES.values(),
         ]
     )

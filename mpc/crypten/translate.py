@@ -38,8 +38,10 @@ def from_torch(module: nn.Module, dummy_input: Any = None) -> Any:
     >>> from_torch(nn.Sequential(nn.Linear(4, 3), nn.ReLU())).eval()(torch.ones(2, 4)).shape
     torch.Size([2, 3])
     """
+    # a single layer would be traced into what torch computes it with
+    traced_module = nn.Sequential(module) if type(module) in _LAYERS else module
     try:
-        traced = torch.fx.symbolic_trace(module)
+        traced = torch.fx.symbolic_trace(traced_module)
     except Exception as error:  # tracing runs the module's own code
         raise ParameterError(f"{type(module).__name__} cannot be traced: {error}") from None
     graph = _Graph(traced)

@@ -123,7 +123,7 @@ def test_the_full_gradient_is_the_mean_over_all_records_in_pieces() -> None:
 
 
 def test_any_number_of_processes_gives_the_same_bits_even_when_one_is_killed() -> None:
-    work = digits_work("lenet", sgd=replace(SGD, epochs=8, momentum=0.0))
+    work = digits_work("lenet", sgd=replace(SGD, epochs=3, momentum=0.0))
     work = replace(work, algorithm=Scaffold(work.algorithm.sgd))
     state = work.algorithm.initial_state(work.model.initial(1))
     members = [c for c in range(1, 46) if c % 7]
@@ -236,6 +236,11 @@ def test_settings_that_cannot_work_are_refused() -> None:
         LocalEngine(work, 0)
     with pytest.raises(ParameterError, match="cuda is driven by one process, not 2"):
         LocalEngine(replace(work, device="cuda"), 2)
+    if not torch.cuda.is_available():
+        with pytest.raises(ParameterError, match="there is no cuda here"):
+            LocalEngine(replace(work, device="cuda"))
+    assert work.reproducible and not replace(work, device="cuda").reproducible
+    assert not replace(work, model=model_for("cnn-bf16", 3072, 10)).reproducible
     with pytest.raises(ParameterError, match=r"momentum must be in \[0, 1\), got 1"):
         LocalSGD(momentum=1.0)
     with pytest.raises(ParameterError, match="learning_rate must be positive"):
@@ -244,6 +249,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
         LocalSGD(augment="rotate")
 
 
+@pytest.mark.slow
 def test_ten_thousand_clients_fit_because_only_a_group_is_copied() -> None:
     x = np.zeros((20_000, 784), dtype=np.float32)
     y = np.zeros(20_000, dtype=np.int64)

@@ -25,6 +25,7 @@ from fl.scale import (
     RoundTask,
     Shard,
     ShardRules,
+    SimulatedBeacon,
     SyntheticClients,
     open_engine,
     open_executor,
@@ -45,7 +46,7 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 RULES = ShardRules(size=6, min_clients=3, corrupt=0.0, dropout=0.2)
 DIM = 9
-TASK = RoundTask(0, 20, RULES, DIM, b"plan", bytes(32), field_dim=1)
+TASK = RoundTask(0, 20, RULES, DIM, b"plan", SimulatedBeacon(3), field_dim=1)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def test_a_killed_aggregator_takes_its_shard_along(executor: Any, tmp_path: Path
     thread.start()
     with pipe.open("wb"):  # opens when an aggregator is reading: shard 1 is in its hands
         # shards 0 and 1 go to the first two aggregators
-        ray.kill(ray.get_actor("aggregator 2 of master 0.0.0", namespace=executor.namespace))
+        executor.actor("aggregator 2 of master 0.0.0").kill()  # ray.kill
         thread.join()
     (report,) = outcome
     (lost,) = report.sum.lost
@@ -126,6 +127,18 @@ def test_a_killed_aggregator_takes_its_shard_along(executor: Any, tmp_path: Path
     assert set(report.sum.included) == set(range(1, 21)) - set(lost.clients)
     want = np.sum(list(people().updates(report.sum.included).values()), axis=0)
     assert (report.sum.total == want).all()
+
+
+def test_a_wait_ends_in_time(executor: Any, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    actor = executor.spawn("reader", Path, pipe)
+    pending = actor.call("read_bytes")
+    assert executor.first([pending], 0.0) is None
+    pipe.write_bytes(b"now")
+    assert executor.first([pending]) == 0 and pending.result() == b"now"
+    with pytest.raises(ParameterError, match="no actor"):
+        executor.actor("nobody")
 
 
 def test_errors_come_back_as_they_were(executor: Any) -> None:
@@ -175,7 +188,7 @@ def test_joining_a_cluster_that_another_process_started(cluster: str, environmen
         "from fl.scale import *\n"
         f"with open_executor('ray', address={cluster!r}) as executor:\n"
         "    server = ActorServer(executor); server.check_in(range(1, 21))\n"
-        f"    task = RoundTask(0, 20, {RULES!r}, {DIM}, b'plan', bytes(32), field_dim=1)\n"
+        f"    task = RoundTask(0, 20, {RULES!r}, {DIM}, b'plan', SimulatedBeacon(3), field_dim=1)\n"
         f"    report = server.play(task, SyntheticClients(bytes(32), 5, 0, 0.0, {DIM}))\n"
         "    print(report.sum.total.tobytes().hex(), len(report.sum.included))\n"
     )
@@ -184,7 +197,7 @@ def test_joining_a_cluster_that_another_process_started(cluster: str, environmen
         check=True,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=120,
+        timeout=300,
         env=environment,
     )
     want = np.sum(list(people().updates(range(1, 21)).values()), axis=0)

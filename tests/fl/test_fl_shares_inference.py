@@ -38,7 +38,8 @@ def stream(*labels: bytes | int | str) -> Stream:
 def model(*sizes: int, seed: int = 0) -> Layers:
     rng = np.random.default_rng(seed)
     return [
-        (rng.normal(size=(a, b)) * 0.8, 0.1 * rng.normal(size=b)) for a, b in zip(sizes, sizes[1:], strict=False)
+        (rng.normal(size=(a, b)) * 0.8, 0.1 * rng.normal(size=b))
+        for a, b in zip(sizes, sizes[1:], strict=False)
     ]
 
 
