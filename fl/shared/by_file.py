@@ -2,7 +2,8 @@
 
     protocol = "fl.shared.by_file:label"
     parties, in their order: the client, the model's owner, and two servers and a dealer, or three servers
-    input: everybody `sizes`, `inputs` and, with two servers, `dealer = true`; the client `features`; the owner `model` (a file) and `name`
+    input: everybody `sizes`, `inputs` and, with two servers, `dealer = true`; the client `features`; the owner `model`
+    (a file) and `name`
 
 The client's result is the list of labels, a server's the digest of what it told the client, in hexadecimal.
 """

@@ -238,6 +238,7 @@ def test_the_receipt_names_what_servers_learn_and_who_could_see_updates(finished
     receipt = json.loads((finished.path / "receipt.json").read_text())
     assert receipt["aggregation"]["parameters"] == [{"servers": 2, "rule": "cone"}]
     assert "passed the test" in receipt["aggregation"]["justification"]
+    assert {"each server", "the dealer"} <= {view["who"] for view in receipt["who_saw_what"]}
     assert any("follow the protocol" in sentence for sentence in receipt["insecure"])
 
 
