@@ -4,6 +4,7 @@ digits   scikit-learn's bundled 8x8 digits: 1,797 real images, nothing to downlo
 mnist    the four IDX files, from a directory or fetched from a public mirror, md5 checked
 cifar10  the six batches of the binary version, loose or in the publisher's archive
 adult    census records, 14 attributes as 105 inputs; two classes
+*-patches  cifar10, digits or mnist as fixed patch features, for a linear head
 """
 
 from pathlib import Path
@@ -14,6 +15,7 @@ from fl.data.dataset import Dataset
 from fl.data.digits import load_digits
 from fl.data.fetch import Progress
 from fl.data.mnist import load_mnist
+from fl.data.patched import SUFFIX, patched
 from mpc.errors import ParameterError
 
 __all__ = ["Dataset", "load"]
@@ -33,6 +35,8 @@ def load(
     With `allow_unverified`, files that are not the published ones are accepted and named in `Dataset.unverified`.
     Raises: ParameterError for an unknown name, a missing or a corrupt file; DecodeError for a malformed one.
     """
+    if name.endswith(SUFFIX):
+        return patched(load(name.removesuffix(SUFFIX), directory, allow_unverified, progress=progress))
     if name == "digits":
         return load_digits()
     if name not in _LOADERS:

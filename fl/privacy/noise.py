@@ -35,7 +35,15 @@ from mpc.codec import Codec
 from mpc.errors import EppmlError, ParameterError
 from mpc.prg import Stream
 
-__all__ = ["Noise", "NoiseOverflow", "add_noise", "noisy_l2_bound"]
+__all__ = ["Noise", "NoiseOverflow", "add_noise", "noisy_l2_bound", "record_sensitivity"]
+
+# why nobody sees less than a sum
+_HIDDEN = {
+    "secagg": "secure aggregation hides single updates",
+    "paillier": "fewer of the committee than can decrypt work together",
+    "shares": "the servers do not all work together",
+    "plain": "the coordinator, which sees every single update",
+}
 
 
 class NoiseOverflow(EppmlError):
@@ -186,27 +194,19 @@ class Noise:
             0.0 if not releases else epsilon_of(self._event(releases), delta or self.terms.delta, accountant)
         )
 
-    def guarantee(self, releases: int, trust: str = "") -> Guarantee:
-        """What `releases` opened sums promise; `trust` says who must not see single updates, if it is not the default."""
-        event = self._event(releases)
+    def guarantee(self, releases: int, mode: str = "secagg") -> Guarantee:
+        """What `releases` sums, opened by aggregation `mode`, promise to whoever sees no more than those sums."""
         return Guarantee(
             epsilon=self.spent(releases),
             delta=self.terms.delta,
             unit=self.terms.kind,
             neighbours=self.terms.neighbours,
-            trust=trust or self.trust,
+            trust=f"{self.shares} of {self.clients} clients are in every sum, add their noise and tell it nobody; "
+            f"{_HIDDEN[mode]}",
             mechanism=self.terms.mechanism,
             releases=releases,
-            accountant=accountant_for(event),
+            accountant=accountant_for(self.release),
             remark="no amplification: who takes part is public",
-        )
-
-    @property
-    def trust(self) -> str:
-        """Whom the guarantee relies on, under secure aggregation."""
-        return (
-            f"{self.shares} clients in every opened sum add their noise and keep it to themselves, "
-            "and nobody sees less than such a sum"
         )
 
     def _event(self, releases: int) -> Event:
@@ -215,13 +215,17 @@ class Noise:
 
 def _sensitivity(terms: PrivacyTerms, clip: Fraction, dim: int, records: int) -> int:
     replaced = terms.neighbours == "replace-one"
-    exact = clip * (2 if replaced else 1)
     if terms.kind == "record":
-        exact += clip * records * (Fraction(1, 1 << 20) + Fraction(records, 1 << 51))
-    both_round = terms.kind == "record" or replaced
-    rounding = _ceil_sqrt(dim) if both_round else _ceil_sqrt(-(-dim // 4))
+        return record_sensitivity(clip, dim, records, replaced=replaced)
+    rounding = _ceil_sqrt(dim) if replaced else _ceil_sqrt(-(-dim // 4))
     # one step more for the float64 arithmetic of the codec
-    return ceil(exact) + rounding + 1
+    return ceil(clip * (2 if replaced else 1)) + rounding + 1
+
+
+def record_sensitivity(clip: Fraction, dim: int, records: int, *, replaced: bool = False) -> int:
+    """How far one of `records` records moves a rounded sum of gradients, each cut to `clip` steps of the grid."""
+    floats = records * (Fraction(1, 1 << 20) + Fraction(records, 1 << 51))
+    return ceil(clip * (2 if replaced else 1) + clip * floats) + _ceil_sqrt(dim) + 1
 
 
 def _reach(mechanism: str, variance: int) -> int:

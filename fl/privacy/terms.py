@@ -83,3 +83,22 @@ class PrivacyTerms:
             self.kind != "client" or l2_clip == self.l2_clip,
             f"privacy.l2_clip {self.l2_clip} must equal update.l2_clip {l2_clip} when whole clients are protected",
         )
+
+    def verify_learning(self, *, algorithm: str, compression: str, rule: str) -> None:
+        """Raises: ParameterError when what the plan does to updates is not covered by the accounting.
+
+        A record's part of a payload is bounded only where single gradients are clipped; compression keeps what it does
+        not send for later rounds, where it counts again; a rule that judges single updates shows something of each.
+        """
+        if not self.enabled:
+            return
+        _require(
+            self.kind != "record" or (algorithm == "dp-fedsgd" and compression == "none"),
+            f"privacy.kind 'record' needs training.algorithm 'dp-fedsgd' without compression, not {algorithm!r} with "
+            f"compression {compression!r}: nothing else bounds what one record can do to an upload",
+        )
+        _require(
+            rule in ("none", "norm"),
+            f"robustness.rule {rule!r} shows who was left out for what single updates are, which privacy does not "
+            "account for: use 'none' or 'norm'",
+        )

@@ -198,6 +198,20 @@ def test_terms_out_of_range_are_refused(fields: dict[str, Any], reason: str) -> 
         PrivacyTerms(**fields)
 
 
+def test_what_the_accounting_does_not_cover_is_refused() -> None:
+    fine = {"algorithm": "dp-fedsgd", "compression": "none", "rule": "norm"}
+    RECORD.verify_learning(**fine)
+    CLIENT.verify_learning(algorithm="scaffold", compression="top-k", rule="none")
+    PrivacyTerms().verify_learning(algorithm="fedavg", compression="none", rule="cone")
+    for terms, change in (
+        (RECORD, {"algorithm": "fedavg"}),
+        (RECORD, {"compression": "random-k"}),
+        (CLIENT, {"rule": "cone"}),
+    ):
+        with pytest.raises(ParameterError, match="bounds what one record|does not account"):
+            terms.verify_learning(**(fine | change))
+
+
 # --- budgets
 
 PLAN = "ab" * 32
@@ -233,7 +247,8 @@ def test_a_guarantee_says_everything_in_a_line() -> None:
     line = noise().guarantee(50).line
     for part in ("epsilon 2.89", "delta 1e-05", "one record", "zero-out", "50 x discrete-gaussian", "pld"):
         assert part in line
-    assert "70 clients" in line and "no amplification" in line and "\n" not in line
+    assert "70 of 100 clients" in line and "no amplification" in line and "\n" not in line
+    assert "the coordinator" in noise().guarantee(50, "plain").trust
 
 
 @given(st.binary(max_size=200))
