@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from chain_adapter.cli import app as chain_commands
+from fl.infer_cli import infer
 from fl.suite.cli import proofs_asked, suite
 from mpc.errors import EppmlError, ParameterError
 from mpc.runtime.cli import app as party
@@ -36,6 +37,7 @@ app = typer.Typer(
 
 app.command()(verify)
 app.command()(suite)
+app.command()(infer)
 app.add_typer(party, name="party")
 app.add_typer(ceremony, name="ceremony")
 app.add_typer(chain_commands, name="chain")
@@ -65,6 +67,8 @@ def run(
         str | None, typer.Option(help="all, none, rounds=N, clients=N: whose updates are proven.")
     ] = None,
     processes: Annotated[int, typer.Option(help="Training processes; the model does not depend on it.")] = 1,
+    engine: Annotated[str, typer.Option(help="Who trains: local, or ray (needs the extra).")] = "local",
+    cluster: Annotated[str, typer.Option(help="Address of a Ray cluster; default: this machine.")] = "",
     device: Annotated[
         str, typer.Option(help="Where to train: cpu, or cuda (not the same bits again).")
     ] = "cpu",
@@ -78,6 +82,7 @@ def run(
     """Train a model together: private updates, proofs, a ledger, and a report."""
     _needs_extra("fl", "torch", "web3", "pyrevm")
     from fl.progress import RunDisplay
+    from fl.resources import Resources
     from fl.run import Request, start_run
 
     overrides: dict[str, Any] = {
@@ -96,8 +101,7 @@ def run(
         drop=drop,
         chain=chain,
         data=data,
-        processes=processes,
-        device=device,
+        resources=Resources(engine, processes, device, cluster),
         allow_unverified=allow_unverified,
     )
     with RunDisplay(Console(stderr=True), quiet=as_json) as display:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from fl.screening import require_rule, wants_directions
 from fl.seeds import generator
 from mpc.errors import ParameterError
 from zk.statements import NormBound
+
+if TYPE_CHECKING:  # Ray is an extra
+    from fl.scale.ray_engine import RayEngine
 
 __all__ = ["Federation"]
 
@@ -88,17 +92,16 @@ class Federation:
         """Where training starts: the model's first weights and the algorithm's server state. Shapes: [state_size]."""
         return self.algorithm.initial_state(self.model.initial(self.terms.seed))
 
-    def engine(self, processes: int = 1, device: str = "cpu") -> LocalEngine:
-        """What trains the clients; a context manager."""
+    def work(self, device: str = "cpu") -> Work:
+        """Everything that training needs, for an engine."""
         features, labels, shards = self.dataset.train_x, self.dataset.train_y, self.shards
         if self.attackers:
             features, labels, shards = poisoned_data(self.dataset, shards, self.attackers, self.terms.seed)
-        work = Work(self.model, self.algorithm, features, labels, shards, self.terms.seed, device)
-        return LocalEngine(work, processes)
+        return Work(self.model, self.algorithm, features, labels, shards, self.terms.seed, device)
 
     def train(
         self,
-        engine: LocalEngine,
+        engine: "LocalEngine | RayEngine",
         number: int,
         members: Sequence[int],
         states: Sequence[Vector],
@@ -124,9 +127,14 @@ class Federation:
         size = self.statement.dim
         last = states[0] - states[1] if len(states) > 1 else np.zeros_like(states[0])
         previous = last[:size] if len(last) >= size else np.zeros(size, dtype=np.float32)
-        seed, clients = self.terms.seed, self.terms.clients
         return poisoned_payloads(
-            trained, self.attackers, previous, self.directions(states[0]), clients, seed, number
+            trained,
+            self.attackers,
+            previous,
+            self.directions(states[0]),
+            self.terms.clients,
+            self.terms.seed,
+            number,
         )
 
     def directions(self, state: Vector) -> NDArray[np.int64] | None:

@@ -10,7 +10,7 @@ et al., "Communication-efficient learning of deep networks from decentralized da
 sizes: Li et al., "Federated optimization in heterogeneous networks" (2020), appendix C.
 """
 
-from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,7 +157,12 @@ def _apportion(weights: NDArray[np.float64], total: int, lowest: int, highest: i
     return sizes
 
 
-_Split = Callable[[Indices, int, Partition, np.random.Generator, int], list[Indices]]
+class _Split(Protocol):
+    def __call__(
+        self, labels: Indices, clients: int, partition: Partition, rng: np.random.Generator, smallest: int, /
+    ) -> list[Indices]: ...
+
+
 _KINDS: dict[str, _Split] = {
     "dirichlet": _dirichlet,
     "iid": _iid,

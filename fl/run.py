@@ -24,6 +24,7 @@ from fl.poisoning import draw_attackers
 from fl.progress import Display
 from fl.receipt import write_receipt
 from fl.report import write_report
+from fl.resources import DEFAULT, Resources
 from fl.rundir import RunDirectory, RunDirectoryError, free_directory
 from fl.session import open_session
 from fl.timeline import write_timeline
@@ -38,7 +39,7 @@ _FORMAT = "eppml-run-2"
 class Request:
     """What was asked for on the command line: the plan, and the conditions under which it is tried.
 
-    `processes` train; their number changes nothing but the time. `device` is cpu or cuda, where bits may differ.
+    `resources` change nothing about the plan.
     """
 
     source: str
@@ -48,8 +49,7 @@ class Request:
     drop: float | None = None
     chain: str | None = None
     data: Path | None = None
-    processes: int = 1
-    device: str = "cpu"
+    resources: Resources = DEFAULT
     allow_unverified: bool = False
 
 
@@ -300,12 +300,7 @@ def _play(
 ) -> Summary:
     terms = conditions.terms
     with open_session(
-        federation,
-        directory,
-        conditions.chain,
-        display,
-        processes=request.processes,
-        device=request.device,
+        federation, directory, conditions.chain, display, resources=request.resources
     ) as session:
         done = directory.rounds_done()
         display.begin(terms.rounds * terms.clients, done * terms.clients)

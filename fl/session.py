@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from fl.aggregate.paillier import committee_round
 from fl.cache import cache_directory
 from fl.cheats import misbehave
 from fl.client import Prepared, client_round, prepare
-from fl.engine import LocalEngine
 from fl.federation import Federation
 from fl.ledger import open_ledger
 from fl.memory import Memories
@@ -26,6 +25,7 @@ from fl.privacy import BudgetExceeded, NoiseOverflow
 from fl.progress import Display
 from fl.publish import Publisher
 from fl.record import RoundRecord
+from fl.resources import DEFAULT, Resources
 from fl.round import RoundOutcome, coordinator_round
 from fl.rundir import RunDirectory, RunDirectoryError
 from fl.seeds import generator
@@ -38,6 +38,10 @@ from mpc.runtime import Cost, Network, Protocol, run_local
 from zk.commit_prove import Keys
 from zk.key_bytes import encode_verifier_key
 from zk.keycache import load_or_create
+
+if TYPE_CHECKING:  # Ray is an extra
+    from fl.engine import LocalEngine
+    from fl.scale.ray_engine import RayEngine
 
 __all__ = ["Session", "open_session"]
 
@@ -53,8 +57,7 @@ def open_session(
     chain: str,
     display: Display,
     *,
-    processes: int = 1,
-    device: str = "cpu",
+    resources: Resources = DEFAULT,
 ) -> Iterator["Session"]:
     """Secrets, keys, ledger and plan of the run in `directory`: made at the first start, found again later.
 
@@ -68,7 +71,7 @@ def open_session(
     store = LocalStore(directory.blocks)
     display.stage("ledger")
     with (
-        federation.engine(processes, device) as engine,
+        resources.open(federation) as engine,
         open_ledger(chain, directory, parties.coordinator.signer) as deployment,
     ):
         plan = _plan(federation, directory, store, keys, parties, deployment)
@@ -122,7 +125,7 @@ class Session:
         parties: Parties,
         deployment: Deployment,
         plan: Plan,
-        engine: LocalEngine,
+        engine: "LocalEngine | RayEngine",
     ) -> None:
         self.federation, self.directory, self.store, self.keys = federation, directory, store, keys
         self.parties, self.deployment, self.plan = parties, deployment, plan

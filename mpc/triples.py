@@ -20,6 +20,7 @@ import numpy as np
 from mpc.bits import spread
 from mpc.errors import DecodeError, ParameterError, ProtocolError
 from mpc.prg import Stream
+from mpc.ring_product import ring_product
 from mpc.runtime.meter import count_triples
 from mpc.wire import Words, pack
 
@@ -240,7 +241,7 @@ def _correlate(request: Request, free: list[Words]) -> list[Words]:
         case Kind.DOT:
             return [(free[0] * free[1]).sum(axis=-1, dtype=np.uint64)]
         case Kind.MATRIX:
-            return [free[0] @ free[1]]
+            return [ring_product(free[0], free[1])]
         case Kind.AND:
             return [free[0] & free[1]]
         case Kind.MASK:

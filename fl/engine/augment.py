@@ -1,8 +1,12 @@
-"""Random flips and crops of training images.
+"""Training images shown a little differently each time: shifted, and where it makes sense mirrored.
 
-Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition" (2016), section 4.2: four pixels of
-padding on every side, a random crop of the original size, and a flip from left to right every second time.
+Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition" (2016), section 4.2, for colour images of
+32x32: four pixels of padding on every side, a random crop of the original size, and a mirror image every second time.
+Digits are shifted by up to two pixels and never mirrored.
 """
+
+from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 import torch
@@ -12,35 +16,52 @@ from torch.nn import functional
 
 from mpc.errors import ParameterError
 
-__all__ = ["AUGMENTATIONS", "draw_views", "flip_crop"]
-
-AUGMENTATIONS = ("", "flip-crop")
-
-_PAD = 4
-_PLACES = 2 * _PAD + 1
-_CHANNELS, _SIDE = 3, 32
+__all__ = ["AUGMENTATIONS", "augment", "draw_views"]
 
 
-def draw_views(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """One number below 162 for each record: which of two flips and nine by nine crops it is shown as."""
-    return rng.integers(0, 2 * _PLACES * _PLACES, shape)
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Shifts by up to `reach` pixels each way, one of `flips` (1: never mirrored) for images of `channels` planes."""
+
+    channels: int
+    reach: int
+    flips: int
+
+    @property
+    def views(self) -> int:
+        return self.flips * (2 * self.reach + 1) ** 2
 
 
-def flip_crop(features: Tensor, views: Tensor) -> Tensor:
-    """Each image of 3x32x32 shifted and mirrored as its view says; what is shifted in is black.
+_KINDS = {"flip-crop": _Kind(channels=3, reach=4, flips=2), "shift": _Kind(channels=1, reach=2, flips=1)}
 
-    Shapes: features [..., 3072]; views [...]. Raises: ParameterError for records that are no such images.
+AUGMENTATIONS = ("", *sorted(_KINDS))
+
+
+def draw_views(kind: str, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """One number for each record: as which of its views it is shown."""
+    return rng.integers(0, _KINDS[kind].views, shape)
+
+
+def augment(kind: str, features: Tensor, views: Tensor) -> Tensor:
+    """Each image shifted and mirrored as its view says; what is shifted in is black.
+
+    A view is flip + flips * (column + columns * row) of the crop's corner in the padded image.
+    Shapes: features [..., inputs], plane by plane, row by row; views [...].
+    Raises: ParameterError for records that are not square images of as many planes as `kind` is for.
     """
-    if features.shape[-1] != _CHANNELS * _SIDE * _SIDE:
+    channels, reach, flips = _KINDS[kind].channels, _KINDS[kind].reach, _KINDS[kind].flips
+    inputs = features.shape[-1]
+    side = isqrt(inputs // channels)
+    if channels * side * side != inputs:
         raise ParameterError(
-            f"flips and crops are for images of 3x32x32, not for records of {features.shape[-1]} features"
+            f"{kind} is for square images of {channels} planes, not for records of {inputs} features"
         )
-    images = features.reshape(-1, _CHANNELS, _SIDE, _SIDE)
-    padded = functional.pad(images, (_PAD,) * 4).flatten(2)
-    place, flip = views.reshape(-1) // 2, views.reshape(-1) % 2
-    line = torch.arange(_SIDE, device=features.device)
-    down = (place // _PLACES)[:, None] + line
-    across = (place % _PLACES)[:, None] + torch.where(flip[:, None] == 1, line.flip(0), line)
-    pixels = down[:, :, None] * (_SIDE + 2 * _PAD) + across[:, None, :]
-    shown = padded.gather(2, pixels.flatten(1)[:, None, :].expand(-1, _CHANNELS, -1))
+    wide, places = side + 2 * reach, 2 * reach + 1
+    padded = functional.pad(features.reshape(-1, channels, side, side), (reach,) * 4).flatten(2)
+    place, flip = views.reshape(-1) // flips, views.reshape(-1) % flips
+    line = torch.arange(side, device=features.device)
+    across = torch.where(flip[:, None] == 1, line.flip(0), line)
+    corner = place // places * wide + place % places
+    pixels = (corner[:, None] + across)[:, None, :] + (line * wide)[:, None]
+    shown = padded.gather(2, pixels.flatten(1)[:, None, :].expand(-1, channels, -1))
     return shown.reshape(features.shape)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fl.engine.augment import draw_views, flip_crop
+from fl.engine.augment import augment, draw_views
 from fl.seeds import generator
 from mpc.errors import ParameterError
 
@@ -89,7 +89,7 @@ class Cohort:
         """How many minibatches each client takes."""
         return [epochs * -(-count // batch) for count in self.counts]
 
-    def batches(self, epochs: int, batch: int, augment: str = "") -> Iterator[Batch]:
+    def batches(self, epochs: int, batch: int, views: str = "") -> Iterator[Batch]:
         """Every client's epochs in its own order, side by side.
 
         Client k shuffles its records anew each epoch by the generator (seed, "training", round, k); the last batch of
@@ -112,20 +112,20 @@ class Cohort:
         weights = torch.from_numpy((shares / np.maximum(sizes, 1)[..., None]).astype(np.float32)).to(
             self.device
         )
-        views = self._views(steps, batch) if augment else None
+        shown = self._views(views, steps, batch) if views else None
         for step in range(steps[0]):
             active = sum(step < mine for mine in steps)
             chosen = rows[:active, step]
             features, labels = self.records(chosen)
-            if views is not None:
-                features = flip_crop(features, views[:active, step])
+            if shown is not None:
+                features = augment(views, features, shown[:active, step])
             yield Batch(active, features, labels, weights[:active, step])
 
-    def _views(self, steps: list[int], batch: int) -> Tensor:
+    def _views(self, kind: str, steps: list[int], batch: int) -> Tensor:
         views = np.zeros((len(self), steps[0], batch), dtype=np.int64)
         for k, client in enumerate(self.clients):
             rng = generator(self.seed, "augment", self.round, client)
-            views[k, : steps[k]] = draw_views(rng, (steps[k], batch))
+            views[k, : steps[k]] = draw_views(kind, rng, (steps[k], batch))
         return torch.from_numpy(views).to(self.device)
 
 

@@ -19,7 +19,7 @@ _GRADIENT_BATCH = 200
 class LocalSGD:
     """How a client trains: `epochs` over its records in batches of `batch`.
 
-    `momentum` is the heavy-ball factor, forgotten between rounds; `augment` is "" or "flip-crop".
+    `momentum` is the heavy-ball factor, forgotten between rounds; `augment` is "" or a kind of `augment.AUGMENTATIONS`.
     """
 
     epochs: int = 1

@@ -25,7 +25,7 @@ class LocalEngine:
 
     The result has the same bits for every number of `processes`, each of one thread: two threads on small matrices wait
     for each other longer than they work. A process that dies is replaced and its clients are trained again.
-    Raises: ParameterError for no process, or several with a GPU.
+    Raises: ParameterError for no process, several with a GPU, or a GPU that is not there.
     """
 
     def __init__(self, work: Work, processes: int = 1) -> None:
@@ -33,6 +33,8 @@ class LocalEngine:
             raise ParameterError(f"processes must be 1 to 1024, got {processes}")
         if processes > 1 and work.device != "cpu":
             raise ParameterError(f"{work.device} is driven by one process, not {processes}")
+        if work.device != "cpu" and not torch.cuda.is_available():
+            raise ParameterError(f"there is no {work.device} here: torch sees no GPU")
         self.work = work
         self.processes = processes
         self.workers: list[Worker] = []
@@ -69,7 +71,9 @@ class LocalEngine:
             for group in self.work.groups(members)
         ]
         done: dict[int, Trained] = {}
-        for trained in self._here(tasks) if self.processes == 1 else self._spread(tasks):
+        # one group is not worth starting processes for
+        alone = self.processes == 1 or len(tasks) == 1
+        for trained in self._here(tasks) if alone else self._spread(tasks):
             done |= trained
         return {client: done[client] for client in sorted(done)}
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # algorithms are built on this package
 
 __all__ = ["Trained", "Work"]
 
+# a GPU is idle between small kernels, so it is given many clients at once
+_GPU_COHORT = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
@@ -58,7 +61,7 @@ class Work:
     def groups(self, members: Sequence[int]) -> list[tuple[int, ...]]:
         """Who is trained with whom: clients of like size, so that little is padded, the largest first."""
         order = sorted(members, key=lambda client: (-len(self.shards[client - 1]), client))
-        width = self.model.cohort
+        width = self.model.cohort if self.device == "cpu" else _GPU_COHORT
         return [tuple(order[first : first + width]) for first in range(0, len(order), width)]
 
     def train(

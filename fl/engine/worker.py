@@ -1,4 +1,4 @@
-"""A process that trains groups of clients for its parent: `python -m fl.engine.worker`, spoken to over pipes.
+"""A process that trains groups of clients for its parent, which speaks to it over pipes.
 
 It is a program of its own, not a fork: the parent has threads and native libraries that do not survive one, and a
 script that starts training needs no guard around its main part. Both ends are this program, so what crosses the pipes
@@ -66,7 +66,7 @@ class Worker:
     def _start(self) -> "subprocess.Popen[bytes]":
         threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fl.engine.worker"],
+            [sys.executable, "-c", "from fl.engine.worker import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **threads, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -121,7 +121,3 @@ def main() -> None:
             answer = error
         pickle.dump(answer, replies, protocol=pickle.HIGHEST_PROTOCOL)
         replies.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -104,7 +104,7 @@ def _lbfgs(search: Search, more: list[Tensor], targets: Callable[[], Tensor]) ->
         torch.autograd.backward(distance, inputs=[pictures, *more])
         return distance
 
-    optimiser.step(closure)
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
     return _inside(pictures)
 
 
@@ -134,8 +134,9 @@ def cosine(search: Search, labels: NDArray[np.int64], smoothness: float = 1e-3) 
 def _variation(pictures: Tensor) -> Tensor:
     """Mean absolute difference of neighbouring pixels."""
     side = round(pictures.shape[-1] ** 0.5)
-    grid = pictures.unflatten(-1, (side, side))
-    return grid.diff(dim=-1).abs().mean() + grid.diff(dim=-2).abs().mean()
+    grid = pictures.view(*pictures.shape[:-1], side, side)
+    across, down = grid.diff(dim=-1), grid.diff(dim=-2)
+    return across.abs().mean() + down.abs().mean()
 
 
 def _inside(pictures: Tensor) -> Pictures:

@@ -48,7 +48,8 @@ def best_match(truth: Pictures, found: Pictures) -> Pictures:
     Shapes: truth [records, pixels]; found [any number above 0, pixels]; the result like `truth`.
     """
     truth, found = np.asarray(truth, np.float64), np.asarray(found, np.float64)
-    return found[psnr(truth[:, None], found[None]).argmax(axis=1)]
+    matched: Pictures = found[psnr(truth[:, None], found[None]).argmax(axis=1)]
+    return matched
 
 
 def ssim(truth: Pictures, guess: Pictures, side: int) -> NDArray[np.float64]:

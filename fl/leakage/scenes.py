@@ -177,7 +177,7 @@ def _sent(
         sent: NDArray[np.float32] = gradients(model, start, features, labels).numpy()
         return sent
     now = start.expand(len(x), -1)
-    for part, known in zip(features.split(batch, dim=1), labels.split(batch, dim=1), strict=True):
+    for part, known in zip(torch.split(features, batch, 1), torch.split(labels, batch, 1), strict=True):
         now = now - _LEARNING_RATE * gradients(model, now, part, known)
     moved: NDArray[np.float32] = (now - start).numpy()
     return moved

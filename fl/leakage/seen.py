@@ -65,5 +65,5 @@ class Release:
                 raise ParameterError("this release adds noise, and no source of noise was given")
             total = total + noise(total.size, self.noise_multiplier * self.l2_clip / codec.step)
         # not `Codec.decode_sum`, which refuses what honest updates cannot sum to: the noise can
-        decoded: NDArray[np.float64] = total * (codec.step / self.clients)
+        decoded: NDArray[np.float64] = total.astype(np.float64) * (codec.step / self.clients)
         return decoded

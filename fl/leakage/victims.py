@@ -73,13 +73,15 @@ class SigmoidLeNet:
                 maps, weight.flatten(0, 1), bias.flatten(), stride, padding=_KERNEL // 2, groups=clients
             ).sigmoid()
         weight, bias = layers[-2:]
-        hidden = maps.unflatten(1, (clients, _MAPS)).transpose(0, 1).flatten(2)
+        hidden = maps.view(batch, clients, -1).transpose(0, 1)
         return torch.baddbmm(bias[:, None], hidden, weight.transpose(1, 2))
 
 
 class Victim(Protocol):
     """What the attacks ask of a model. Shapes: as in `fl.models`."""
 
+    @property
+    def name(self) -> str: ...
     @property
     def inputs(self) -> int: ...
     @property

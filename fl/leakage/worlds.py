@@ -170,7 +170,7 @@ def _train(
         weights = torch.from_numpy(start).repeat(len(mine), 1)
         for _ in range(how.epochs):
             order = torch.from_numpy(np.stack([rng.permutation(how.records) for _ in mine]))
-            for batch in order.split(how.batch, dim=1):
+            for batch in torch.split(order, how.batch, dim=1):
                 chosen = x.gather(1, batch.unsqueeze(-1).expand(-1, -1, x.shape[2]))
                 share = torch.full(batch.shape, 1 / batch.shape[1])
                 weights -= how.learning_rate * model.gradient(weights, chosen, y.gather(1, batch), share)

@@ -59,6 +59,7 @@ class PatchFeatures:
     offsets: Floats
     centre: Floats
     projection: Floats
+    mirrored: bool = False
     low_precision: bool = False
 
     @property
@@ -79,14 +80,16 @@ class PatchFeatures:
         threshold: float = 0.5,
         whitening: float = 0.1,
         components: int = 0,
+        mirrored: bool = False,
         low_precision: bool = False,
     ) -> "PatchFeatures":
         """The map whose dictionary, means and projection come from the public images `root`.
 
         `whitening` is added to the variances of patches that are divided by: more of it keeps noise down. With
         `components`, the averages are projected on so many principal axes of the root set's and whitened: fewer
-        features, on which gradient descent is fast and noise for privacy costs least. `low_precision` computes in
-        bfloat16: twice as fast, and not the same to the bit on every processor.
+        features, on which gradient descent is fast and noise for privacy costs least. With `mirrored`, an image and its
+        mirror image have the same features: half the patches are the others' mirror images. `low_precision` computes
+        in bfloat16: twice as fast, and not the same to the bit on every processor.
 
         Shapes: root [images, inputs].
         Raises: ParameterError when the images are smaller than a patch, or fewer than the components.
@@ -107,12 +110,16 @@ class PatchFeatures:
         cut = images[
             which[:, None, None], (down[:, None] + line)[:, :, None], (across[:, None] + line)[:, None, :]
         ]
-        samples = _normalized(cut.reshape(_PATCHES, -1).astype(np.float64))
+        if mirrored:
+            cut = np.concatenate([cut, cut[:, :, ::-1]])
+        samples = _normalized(cut.reshape(len(cut), -1).astype(np.float64))
         mean = samples.mean(axis=0)
         variances, axes = np.linalg.eigh(np.cov(samples.T))
         whiten = axes @ np.diag((np.maximum(variances, 0) + whitening) ** -0.5) @ axes.T
-        dictionary = _dictionary((samples - mean) @ whiten, patches, rng)
-        filters = dictionary @ whiten
+        filters = _dictionary((samples - mean) @ whiten, patches // 2 if mirrored else patches, rng) @ whiten
+        if mirrored:
+            others = filters.reshape(-1, side, side, channels)[:, :, ::-1].reshape(filters.shape)
+            filters = np.concatenate([filters, others])
         features = cls(
             shape=(height, width, channels),
             side=side,
@@ -122,6 +129,7 @@ class PatchFeatures:
             offsets=(filters @ mean).astype(np.float32),
             centre=np.zeros(0, dtype=np.float32),
             projection=np.zeros(0, dtype=np.float32),
+            mirrored=mirrored,
             low_precision=low_precision,
         )
         averages = features._averages(root).astype(np.float64)
@@ -132,7 +140,8 @@ class PatchFeatures:
     @property
     def sha256(self) -> str:
         """Digest of everything the map depends on."""
-        header = f"{self.shape}{self.side}:{self.grid}:{self.threshold}:{self.low_precision}"
+        flags = f"{self.mirrored}:{self.low_precision}"
+        header = f"{self.shape}{self.side}:{self.grid}:{self.threshold}:{flags}"
         digest = hashlib.sha256(header.encode())
         for array in (self.filters, self.offsets, self.centre, self.projection):
             digest.update(np.ascontiguousarray(array).reshape(-1).data)
@@ -175,7 +184,8 @@ class PatchFeatures:
         rows = np.concatenate([self.filters.T, -(self.offsets + self.threshold)[None]])
         weights = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32)).to(kind)
         pool = torch.from_numpy(cells).to(kind)
-        out = np.empty((len(images), len(cells) * 2 * len(self.filters)), dtype=np.float32)
+        different = len(self.filters) // 2 if self.mirrored else len(self.filters)
+        out = np.empty((len(images), len(cells) * 2 * different), dtype=np.float32)
         with torch.no_grad():
             for first in range(0, len(images), _BLOCK):
                 block = torch.from_numpy(images[first : first + _BLOCK])
@@ -198,8 +208,11 @@ class PatchFeatures:
         """`above` is response minus threshold; it is overwritten. Shapes: [places, patches] -> [outputs]."""
         positive = pool @ above.clamp(min=0)
         negative = pool @ above.add_(2 * self.threshold).clamp_(max=0)
-        both: Floats = torch.stack([positive, -negative], dim=1).flatten().float().numpy()
-        return both
+        both: Floats = torch.stack([positive, -negative], dim=1).float().numpy()
+        if self.mirrored:
+            cells = both.reshape(self.grid, self.grid, 2, 2, -1)
+            both = np.float32(0.5) * (cells[:, :, :, 0] + cells[:, ::-1, :, 1])
+        return both.ravel()
 
 
 def draw_root(labels: NDArray[np.int64], per_class: int, seed: int) -> NDArray[np.int64]:

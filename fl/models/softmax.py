@@ -22,7 +22,7 @@ class SoftmaxRegression:
     """
 
     name: ClassVar[str] = "softmax"
-    cohort: ClassVar[int] = 20
+    cohort: ClassVar[int] = 10
 
     inputs: int
     classes: int

@@ -98,7 +98,7 @@ class ConeTest(Tolerance):
     """
 
     keep: float = 0.9
-    floor: float = 0.05
+    floor: float = 0.02
     ratio: float = 0.4
     spread: float = 3.0
     longest: float = 6.0

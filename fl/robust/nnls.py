@@ -81,9 +81,15 @@ def _descend(
 
 def _solve(unit: Floats, b: Floats, passive: NDArray[np.bool_]) -> Floats:
     """The unconstrained minimum over the passive coefficients of each row, zero in the others."""
-    both = passive[:, :, None] & passive[:, None, :]
-    systems = np.where(both, unit, 0.0)
-    diagonal = np.arange(len(unit))
-    systems[:, diagonal, diagonal] = np.where(passive, 1.0 + _RIDGE, 1.0)
-    solved: Floats = np.linalg.solve(systems, np.where(passive, b, 0.0)[:, :, None])[:, :, 0]
+    # sets are small: every row's system has the size of the largest set, filled up with rows of the identity
+    width = int(passive.sum(axis=1).max())
+    places = np.argsort(~passive, axis=1, kind="stable")[:, :width]
+    real = np.take_along_axis(passive, places, axis=1)
+    systems = np.where(
+        real[:, :, None] & real[:, None, :], unit[places[:, :, None], places[:, None, :]], np.eye(width)
+    )
+    systems[:, np.arange(width), np.arange(width)] = 1.0 + _RIDGE
+    targets = np.where(real, np.take_along_axis(b, places, axis=1), 0.0)
+    solved = np.zeros_like(b)
+    np.put_along_axis(solved, places, np.linalg.solve(systems, targets[:, :, None])[:, :, 0], axis=1)
     return solved

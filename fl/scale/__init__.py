@@ -16,6 +16,7 @@ from fl.scale.choose import ENGINES, open_engine, open_executor
 from fl.scale.clients import SimulatedClients, SyntheticClients
 from fl.scale.executor import ActorLost, Executor, LocalExecutor
 from fl.scale.hierarchy import (
+    Beacon,
     Clients,
     HierarchicalSum,
     LostShard,
@@ -23,6 +24,7 @@ from fl.scale.hierarchy import (
     Shard,
     ShardRules,
     ShardSum,
+    SimulatedBeacon,
     make_shards,
     shards_of,
     sum_shards,
@@ -32,6 +34,7 @@ __all__ = [
     "ENGINES",
     "ActorLost",
     "ActorServer",
+    "Beacon",
     "Clients",
     "Executor",
     "HierarchicalSum",
@@ -43,6 +46,7 @@ __all__ = [
     "Shard",
     "ShardRules",
     "ShardSum",
+    "SimulatedBeacon",
     "SimulatedClients",
     "SyntheticClients",
     "make_shards",

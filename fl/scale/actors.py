@@ -17,9 +17,11 @@ Source: Bonawitz et al., "Towards federated learning at scale: system design" (S
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from fl.scale.executor import Actor, ActorLost, Executor, Pending
 from fl.scale.hierarchy import (
+    Beacon,
     Clients,
     HierarchicalSum,
     LostShard,
@@ -52,7 +54,8 @@ _ATTEMPTS = 3
 class RoundTask:
     """One round as its coordinator is told: how many clients are wanted, and what is summed.
 
-    `session` names the round of this plan and no other; `beacon` (32 bytes) draws the shards.
+    `session` names the round of this plan and no other; `beacon` draws the shards. An aggregator that takes
+    longer than `patience_s` for a shard is ended (None: never).
     """
 
     number: int
@@ -60,10 +63,25 @@ class RoundTask:
     rules: ShardRules
     dim: int
     session: bytes
-    beacon: bytes
+    beacon: Beacon
     field_dim: int = 0
     modulus: int = 2**32
     prime: int = BN254_SCALAR_FIELD
+    patience_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    """An aggregator and the shard in its hands; `since` is a monotonic clock's."""
+
+    name: str
+    actor: Actor
+    shard: Shard
+    pending: Pending
+    since: float
+
+    def lost(self, reason: str) -> LostShard:
+        return LostShard(self.shard.number, self.shard.clients, f"its aggregator {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +133,8 @@ class Aggregator:
 class MasterAggregator:
     """Gives shards to aggregators, at most as many at a time as can compute, and adds what comes back."""
 
-    def __init__(self, name: str, executor: Executor, clients: Clients) -> None:
-        self._name, self._executor, self._clients = name, executor, clients
+    def __init__(self, name: str, executor: Executor, clients: Clients, patience_s: float | None) -> None:
+        self._name, self._executor, self._clients, self._patience_s = name, executor, clients, patience_s
         self._spawned = 0
         self._lost: list[str] = []
 
@@ -128,24 +146,36 @@ class MasterAggregator:
     def _outcomes(self, shards: Sequence[Shard]) -> Iterator[ShardSum | LostShard]:
         waiting = deque(shards)
         idle: list[tuple[str, Actor]] = []
-        busy: list[tuple[str, Actor, Shard, Pending]] = []
+        busy: list[_Busy] = []
         while waiting or busy:
             while waiting and len(busy) < self._executor.capacity:
                 name, actor = idle.pop() if idle else self._spawn()
                 shard = waiting.popleft()
-                busy.append((name, actor, shard, actor.call("sum", shard)))
-            name, actor, shard, pending = busy.pop(self._executor.first([item[3] for item in busy]))
+                busy.append(_Busy(name, actor, shard, actor.call("sum", shard), monotonic()))
+            at = self._executor.first([work.pending for work in busy], self._patience_left(busy))
+            if at is None:
+                slow = busy.pop(min(range(len(busy)), key=lambda k: busy[k].since))
+                slow.actor.kill()
+                self._lost.append(slow.name)
+                yield slow.lost(f"took longer than {self._patience_s:g} s")
+                continue
+            work = busy.pop(at)
             try:
-                outcome = pending.result()
+                outcome = work.pending.result()
             except ActorLost as error:
                 # its clients were connected to it alone; the shards to come get a new one
-                self._lost.append(name)
-                yield LostShard(shard.number, shard.clients, f"its aggregator was lost: {error}")
+                self._lost.append(work.name)
+                yield work.lost(f"was lost: {error}")
                 continue
-            idle.append((name, actor))
+            idle.append((work.name, work.actor))
             yield outcome
         for _, actor in idle:
             actor.kill()
+
+    def _patience_left(self, busy: Sequence[_Busy]) -> float | None:
+        if self._patience_s is None:
+            return None
+        return max(0.0, min(work.since for work in busy) + self._patience_s - monotonic())
 
     def _spawn(self) -> tuple[str, Actor]:
         self._spawned += 1
@@ -172,6 +202,7 @@ class Coordinator:
         for attempt in range(_ATTEMPTS):
             name = f"master {task.number}.{incarnation}.{attempt}"
             selected = self._select(task, lost)
+            session = encode_labels((task.session, incarnation, attempt))
             shards = make_shards(
                 selected,
                 task.rules,
@@ -179,10 +210,12 @@ class Coordinator:
                 field_dim=task.field_dim,
                 modulus=task.modulus,
                 prime=task.prime,
-                session=encode_labels((task.session, incarnation, attempt)),
-                beacon=task.beacon,
+                session=session,
+                beacon=task.beacon.draw(session, selected),
             )
-            master = self._executor.spawn(name, MasterAggregator, name, self._executor, clients)
+            master = self._executor.spawn(
+                name, MasterAggregator, name, self._executor, clients, task.patience_s
+            )
             try:
                 total, aggregators = master.call("aggregate", shards).result()
             except ActorLost:

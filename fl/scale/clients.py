@@ -11,7 +11,7 @@ from fl.scale.hierarchy import Parties, Shard
 from fl.seeds import generator
 from mpc.prg import Stream
 from mpc.runtime import Network
-from mpc.secagg import IdentityKey, client
+from mpc.secagg import IdentityKey, client, shared_checks
 
 __all__ = ["SimulatedClients", "SyntheticClients"]
 
@@ -38,7 +38,8 @@ class SimulatedClients(ABC):
     def parties(self, shard: Shard) -> Parties:
         secrets = Stream(self.root, b"eppml/simulated clients")
         keys = {i: IdentityKey.generate(secrets.derive("identity", i)) for i in shard.clients}
-        identities = {i: key.public() for i, key in keys.items()}
+        # all in one process: a signature need not be checked by everybody
+        identities = shared_checks({i: key.public() for i, key in keys.items()})
         protocols = {
             i: client(
                 i,

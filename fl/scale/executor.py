@@ -49,8 +49,8 @@ class Executor(Interface):
     def spawn(self, name: str, make: Callable[..., Any], *arguments: Any, worker: bool = False) -> Actor:
         """A new actor `make(*arguments)`; one that computes is a `worker`."""
 
-    def first(self, pending: Sequence[Pending]) -> int:
-        """Wait until one of these is there; its position."""
+    def first(self, pending: Sequence[Pending], timeout_s: float | None = None) -> int | None:
+        """Wait until one of these is there; its position, or None when none came in time."""
 
     def close(self) -> None:
         """End every actor."""
@@ -202,10 +202,10 @@ class LocalExecutor:
                 return actor
         raise ParameterError(f"no actor is called {name!r}")
 
-    def first(self, pending: Sequence[Pending]) -> int:
+    def first(self, pending: Sequence[Pending], timeout_s: float | None = None) -> int | None:
         futures = [answer.future for answer in pending if isinstance(answer, _Answer)]
-        done, _ = wait(futures, return_when=FIRST_COMPLETED)
-        return next(at for at, future in enumerate(futures) if future in done)
+        done, _ = wait(futures, timeout_s, return_when=FIRST_COMPLETED)
+        return next((at for at, future in enumerate(futures) if future in done), None)
 
     def close(self) -> None:
         for actor in self._actors:

@@ -11,14 +11,15 @@ Leakage: the sum of each shard, over at least `min_clients` clients of which at 
     for a shard, not for the whole (docs/decisions/0072-shards-of-a-sum.md says why shards are not masked once more).
 Assumes: the fractions of corrupt and dropping clients stay within the rules'; who is corrupt was settled before the
     beacon was known.
-Source: Bonawitz et al., "Towards federated learning at scale: system design" (SysML 2019), section 5 (secure
+Source: Bonawitz et al., "Towards federated learning at scale: system design" (SysML 2019), section 6 (secure
     aggregation in groups of at least k).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from math import ceil, log2
+from time import process_time
 from typing import Any
 from typing import Protocol as Interface
 
@@ -28,10 +29,11 @@ from numpy.typing import NDArray
 from mpc.errors import NotEnoughParties, ParameterError, ProtocolError
 from mpc.prg import Stream, encode_labels
 from mpc.runtime import Network, Protocol, run_local
-from mpc.secagg import BN254_SCALAR_FIELD, Parameters, PublicIdentity, parameters, server, shared_checks
+from mpc.secagg import BN254_SCALAR_FIELD, Parameters, PublicIdentity, parameters, server
 from mpc.secagg.bounds import bits_of, hypergeometric_tail
 
 __all__ = [
+    "Beacon",
     "Clients",
     "HierarchicalSum",
     "LostShard",
@@ -39,6 +41,7 @@ __all__ = [
     "Shard",
     "ShardRules",
     "ShardSum",
+    "SimulatedBeacon",
     "add_shards",
     "corrupt_in_a_shard",
     "make_shards",
@@ -77,6 +80,28 @@ class ShardRules:
             )
 
 
+class Beacon(Interface):
+    """Where the draw of the shards comes from once it is settled who takes part."""
+
+    def draw(self, session: bytes, clients: Sequence[int]) -> bytes:
+        """32 bytes that nobody could know before `clients` were fixed for `session`: from a later block of a ledger,
+        say, after a digest of the clients was written to it. A server that knows them earlier picks clients to suit.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedBeacon:
+    """A beacon that repeats itself, for a machine that plays everybody.
+
+    Assumes: nothing; whoever knows the seed knows the draw.
+    """
+
+    seed: int
+
+    def draw(self, session: bytes, clients: Sequence[int]) -> bytes:
+        return sha256(b"eppml/simulated beacon" + encode_labels((self.seed, session, *clients))).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """One group of clients and the parameters of its sum; `number` counts from 0."""
@@ -109,7 +134,8 @@ class Clients(Interface):
 class ShardSum:
     """The sum of one shard, who was in it, and what it cost.
 
-    Units: bytes are those of the client that moved most; `client_seconds` is the sum over the shard's clients.
+    Units: bytes are those of the client that moved most. `client_seconds` (all clients of the shard together) and
+        `server_seconds` are the parties' bills by the clock, `processor_seconds` what this simulation of all of them took.
     """
 
     number: int
@@ -120,6 +146,7 @@ class ShardSum:
     faulty: dict[int, str]
     client_seconds: float
     server_seconds: float
+    processor_seconds: float
     bytes_sent: int
     bytes_received: int
 
@@ -246,10 +273,12 @@ def make_shards(
 
 def sum_shard(shard: Shard, clients: Clients) -> ShardSum | LostShard:
     """Run one shard's secure aggregation; a shard that cannot open its sum is lost, and says why."""
+    clock = process_time()
     parties = clients.parties(shard)
-    # one process plays them all
-    identities = shared_checks(parties.identities)
-    everyone: dict[int, Protocol[Any]] = {SERVER: server(shard.parameters, identities), **parties.protocols}
+    everyone: dict[int, Protocol[Any]] = {
+        SERVER: server(shard.parameters, parties.identities),
+        **parties.protocols,
+    }
     result = run_local(everyone, network=parties.network)
     if SERVER in result.errors:
         error = result.errors[SERVER]
@@ -267,6 +296,7 @@ def sum_shard(shard: Shard, clients: Clients) -> ShardSum | LostShard:
         faulty=aggregate.faulty,
         client_seconds=sum(cost.compute_seconds for cost in costs),
         server_seconds=result.costs[SERVER].compute_seconds,
+        processor_seconds=process_time() - clock,
         bytes_sent=max((cost.bytes_sent for cost in costs), default=0),
         bytes_received=max((cost.bytes_received for cost in costs), default=0),
     )
@@ -290,7 +320,7 @@ def add_shards(prime: int, outcomes: Iterable[ShardSum | LostShard]) -> Hierarch
             total, field_total = np.zeros_like(outcome.total), [0] * len(outcome.field_total)
         total += outcome.total
         field_total = [(a + b) % prime for a, b in zip(field_total, outcome.field_total, strict=True)]
-        shards.append(_without_sum(outcome))
+        shards.append(replace(outcome, total=np.zeros(0, dtype=np.int64), field_total=[]))
     lost.sort(key=lambda shard: shard.number)
     if total is None:
         raise NotEnoughParties(
@@ -307,18 +337,3 @@ def sum_shards(shards: Sequence[Shard], clients: Clients) -> HierarchicalSum:
     Raises: NotEnoughParties when every shard is lost.
     """
     return add_shards(shards[0].parameters.field, (sum_shard(shard, clients) for shard in shards))
-
-
-def _without_sum(shard: ShardSum) -> ShardSum:
-    return ShardSum(
-        shard.number,
-        np.zeros(0, dtype=np.int64),
-        [],
-        shard.included,
-        shard.dropped,
-        shard.faulty,
-        shard.client_seconds,
-        shard.server_seconds,
-        shard.bytes_sent,
-        shard.bytes_received,
-    )

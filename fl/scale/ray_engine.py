@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from fl.engine import Trained, Work
 from fl.models.base import Vector
 from fl.scale.executor import Actor, ActorLost, Host, Pending
+from mpc.errors import ParameterError
 
 __all__ = ["RayEngine", "RayExecutor", "connected"]
 
@@ -32,6 +34,8 @@ def connected(address: str = "", *, cpus: int | None = None) -> Iterator[None]:
     """A Ray of our own with `cpus` processors (None: all there are), or the cluster at `address`; left at the end.
 
     A program that already talks to Ray keeps what it has.
+
+    Raises: ParameterError when no cluster answers at `address`, or not to this program's token.
     """
     if ray.is_initialized():
         yield
@@ -43,12 +47,17 @@ def connected(address: str = "", *, cpus: int | None = None) -> Iterator[None]:
         "include_dashboard": False,
         "object_store_memory": _OBJECT_STORE,
     }
-    ray.init(
-        address=address or "local",
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        **({} if address else own),
-    )
+    try:
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **({} if address else own),
+        )
+    except ConnectionError as error:
+        raise ParameterError(
+            f"no Ray cluster answers at {address}, or it wants another token (RAY_AUTH_TOKEN): {error}"
+        ) from None
     try:
         yield
     finally:
@@ -90,25 +99,38 @@ class RayExecutor:
 
     @property
     def capacity(self) -> int:
-        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+        resources: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        return max(1, int(resources.get("CPU", 1)))
 
     def spawn(self, name: str, make: Callable[..., Any], *arguments: Any, worker: bool = False) -> Actor:
-        options = {"name": name, "namespace": self.namespace, "num_cpus": int(worker), "max_restarts": 0}
+        options = {
+            # several may have one name here, but not in Ray
+            "name": f"{name}#{token_hex(4)}",
+            "namespace": self.namespace,
+            "num_cpus": int(worker),
+            "max_restarts": 0,
+        }
         return _RayActor(ray.remote(Host).options(**options).remote(make, arguments))
 
     def actor(self, name: str) -> Actor:
-        """The actor of this name. Raises: ValueError when there is none."""
-        return _RayActor(ray.get_actor(name, namespace=self.namespace))
+        """A living actor that was spawned under this name. Raises: ParameterError when there is none."""
+        for full in self._names():
+            if full.rpartition("#")[0] == name:
+                return _RayActor(ray.get_actor(full, namespace=self.namespace))
+        raise ParameterError(f"no actor is called {name!r}")
 
-    def first(self, pending: Sequence[Pending]) -> int:
+    def _names(self) -> list[str]:
+        named = ray.util.list_named_actors(all_namespaces=True)
+        return [actor["name"] for actor in named if actor["namespace"] == self.namespace]
+
+    def first(self, pending: Sequence[Pending], timeout_s: float | None = None) -> int | None:
         references = [answer.reference for answer in pending if isinstance(answer, _RayPending)]
-        done, _ = ray.wait(references, num_returns=1)
-        return references.index(done[0])
+        done, _ = ray.wait(references, num_returns=1, timeout=timeout_s)
+        return references.index(done[0]) if done else None
 
     def close(self) -> None:
-        for actor in ray.util.list_named_actors(all_namespaces=True):
-            if actor["namespace"] == self.namespace:
-                ray.kill(ray.get_actor(actor["name"], namespace=self.namespace))
+        for name in self._names():
+            ray.kill(ray.get_actor(name, namespace=self.namespace))
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +158,7 @@ class RayEngine:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self._shared = ray.put(work)
+        self._shared: Any = ray.put(work)
         self._task = ray.remote(_train)
 
     def __enter__(self) -> Self:

@@ -17,7 +17,9 @@ from math import ceil, isqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from fl.robust.cone import ConeTest
 from fl.setting import RoundSetting
+from fl.shared.dry import echo
 from fl.shared.form import Form, Part
 from fl.sums import SumCall
 from mpc.engine import Additive, Engine, Replicated, Share
@@ -32,8 +34,8 @@ from mpc.triples import Recipe, Recorder, Source
 
 __all__ = ["LEAKAGE", "TRUST", "form_of", "has_dealer", "recipe_of_call", "screen"]
 
-LEVELS = 64
-FLOOR, SPREAD, LONGEST = 0.05, 3.5, 2.5
+LEVELS = 256
+"""Steps of a cosine: scores are compared to within 1 / 256."""
 
 LEAKAGE = {
     ("none", 2): "nothing about a single update",
@@ -122,6 +124,7 @@ def _judge(
 def _cone(
     engine: Engine, rows: Share, cone: Cone, longest: int
 ) -> Generator[Outbox, Inbox, NDArray[np.bool_]]:
+    rule = ConeTest()
     lengths = yield from engine.squared_lengths(rows)
     scores = yield from cone_scores(engine, rows, lengths, cone, longest, LEVELS)
     return (
@@ -131,9 +134,10 @@ def _cone(
             lengths,
             bits=LEVELS.bit_length() + 2,
             length_bits=2 * longest.bit_length(),
-            floor=ceil(FLOOR * LEVELS),
-            spread=SPREAD,
-            longest=LONGEST,
+            floor=ceil(rule.floor * LEVELS),
+            ratio=rule.ratio,
+            spread=rule.spread,
+            longest=rule.longest,
         )
     )
 
@@ -186,11 +190,5 @@ def _dry_run(
     recorder = Recorder()
     engine = Additive(servers[0], servers, recorder, Stream(bytes(32), b"dry run"))
     cone = Cone.of(np.frombuffer(directions, dtype=np.int64).reshape(count, dim))
-    protocol = _cone(engine, np.zeros((clients, dim), dtype=np.uint64), cone, longest)
-    outbox = next(protocol)
-    # Additive parties send each other arrays of one shape, so an echo stands for the peer.
-    while True:
-        try:
-            outbox = protocol.send({server: outbox[server] for server in servers[1:]})
-        except StopIteration:
-            return recorder.recipe
+    echo(_cone(engine, np.zeros((clients, dim), dtype=np.uint64), cone, longest), servers[1:])
+    return recorder.recipe

@@ -168,11 +168,11 @@ def _agree(
     votes = [fine]
     for server in others:
         data = receive(inbox, server)
+        if len(data) > _DIGEST and data[:_DIGEST] != session:
+            raise FaultyParty(COORDINATOR, f"called servers {party} and {server} for different sums")
         vote = data[_DIGEST:]
         if len(vote) != len(call.group) or vote.strip(b"\0\1"):
             raise FaultyParty(server, "its verdicts about the clients are none")
-        if data[:_DIGEST] != session:
-            raise FaultyParty(COORDINATOR, f"called servers {party} and {server} for different sums")
         votes.append([bool(bit) for bit in vote])
     everybody = np.logical_and.reduce(votes)
     return tuple(client for client, there in zip(call.group, everybody, strict=True) if there)

@@ -18,10 +18,10 @@ __all__ = ["proofs_asked", "suite"]
 NAMES = ("smoke", "mnist", "cifar10", "all")
 
 
-def proofs_asked(text: str | None) -> Proofs:
+def proofs_asked(text: str) -> Proofs:
     """`all`, `none`, `rounds=N`, `clients=N` or both joined by a comma. Raises: ParameterError."""
-    if text is None or text in ("all", "none"):
-        return Proofs(text or "none")
+    if text in ("all", "none"):
+        return Proofs(text)
     counts = {"rounds": 0, "clients": 0}
     for part in text.split(","):
         name, _, count = part.partition("=")
@@ -37,8 +37,8 @@ def suite(
     data: Annotated[Path | None, typer.Option(help="Directory that holds the data sets already.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is not a secret.")] = 1,
     prove: Annotated[
-        str | None, typer.Option(help="all, none, rounds=N, clients=N: whose updates are proven.")
-    ] = None,
+        str, typer.Option(help="all, none, rounds=N, clients=N: whose updates are proven in each run.")
+    ] = "rounds=1,clients=5",
     only: Annotated[str | None, typer.Option(help="Measure these cells, separated by commas.")] = None,
     processes: Annotated[int | None, typer.Option(help="Training processes; default: one a core.")] = None,
     allow_unverified: Annotated[

@@ -104,7 +104,10 @@ def leakage(
     verdicts, details, strips, truth = Rows(), Rows(), list[Strip](), np.empty((0, 0))
     for view in VIEWS:
         say(view.name)
-        base = {"view": view.name, "epsilon": gaussian_epsilon(view.noise, 1, DELTA) if view.noise else None}
+        base: Row = {
+            "view": view.name,
+            "epsilon": gaussian_epsilon(view.noise, 1, DELTA) if view.noise else None,
+        }
         pictures = _reconstructions(data, size, view, noise, seed)
         found = [base | _row(scene, model, result) for scene, model, result in pictures]
         success, auc = max(row["success"] for row in found), None

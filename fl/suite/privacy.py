@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fl.data import load
+from fl.engine import LocalEngine
 from fl.federation import Federation
 from fl.models.base import Vector
 from fl.models.softmax import SoftmaxRegression
@@ -164,7 +165,7 @@ def measure(
     stream = Stream(sha256(f"{terms.seed}".encode()).digest(), b"noise of an experiment")
     members = tuple(range(1, terms.clients + 1))
     state, curve, cut = federation.initial_state(), [], 0
-    with federation.engine(processes) as engine:
+    with LocalEngine(federation.work(), processes) as engine:
         for number in range(terms.rounds):
             if display is not None:
                 display.stage(f"{terms.name}, epsilon {terms.privacy.epsilon:g}: round {number + 1}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from fl.audit import audit_run
 from fl.progress import Display, StageDisplay
+from fl.resources import Resources
 from fl.run import Request, Summary, start_run
 from fl.suite.cell import Cell, Conditions, Result, Row
 
@@ -28,7 +29,7 @@ def audited_run(
         source=source,
         overrides=overrides,
         data=conditions.data,
-        processes=conditions.processes,
+        resources=Resources(processes=conditions.processes),
         allow_unverified=conditions.allow_unverified,
     )
     directory = conditions.work / key

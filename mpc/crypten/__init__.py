@@ -12,8 +12,10 @@
     the network
         communicator  CrypTen's operations as rounds of the runtime               (channel, state: the threads)
         encoding      tensors and small values as canonical bytes
+    models
+        translate     from_torch: torch modules without ONNX                      (layers: what CrypTen lacks)
     multiplications
-        items         what CrypTen asks for
+        items         what CrypTen asks for                                       (shapes, lowering)
         providers     who makes it, and whom that makes you trust
 
 Importing this package patches CrypTen in this process: from then on `import crypten` works, and refuses its own
@@ -32,6 +34,7 @@ from mpc.crypten.launch import PartiesResult, PartyFailed, run_parties  # noqa: 
 from mpc.crypten.patches import install, is_installed  # noqa: E402
 from mpc.crypten.protocol import on_tensors  # noqa: E402
 from mpc.crypten.providers import deal_on_demand  # noqa: E402
+from mpc.crypten.translate import from_torch  # noqa: E402
 
 install()
 
@@ -39,6 +42,7 @@ __all__ = [
     "PartiesResult",
     "PartyFailed",
     "deal_on_demand",
+    "from_torch",
     "install",
     "is_installed",
     "on_tensors",

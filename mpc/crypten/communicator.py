@@ -9,7 +9,7 @@ Ranks are CrypTen's, from 0; parties are the runtime's, and errors name those.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.distributed import ReduceOp
@@ -39,6 +39,15 @@ _COMBINE: dict[Any, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     ReduceOp.BOR: torch.Tensor.bitwise_or_,
     ReduceOp.BXOR: torch.Tensor.bitwise_xor_,
 }
+
+_Operation = TypeVar("_Operation", bound=Callable[..., Any])
+
+
+def _logged(operation: _Operation) -> _Operation:
+    """CrypTen's own count of rounds and bytes, beside the runtime's bill; alone, a party talks to nobody."""
+    logged: _Operation = _logging(operation)
+    return logged
+
 
 _SEND, _REDUCE, _ALL_REDUCE, _GATHER, _ALL_GATHER, _SCATTER, _BROADCAST, _BARRIER, _VALUE = range(1, 10)
 
@@ -120,6 +129,9 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
         sent, tensor = self._arrived[source].popleft()
         if sent != operation:
             raise FaultyParty(self._parties[source], "is in another operation than this party")
+        # CrypTen's seeds in debug mode are sent as a number and received as a vector of one
+        if operation == _SEND and like is not None and tensor.numel() == like.numel() == 1:
+            tensor = tensor.reshape(like.shape)
         if like is not None and (tensor.dtype != like.dtype or tensor.shape != like.shape):
             raise FaultyParty(
                 self._parties[source],
@@ -159,13 +171,13 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
 
     # --- CrypTen's operations
 
-    @_logging
+    @_logged
     def send(self, tensor: Any, dst: int) -> None:
         """Send a tensor to one party; it leaves with the next round."""
         self._post(_SEND, tensor, dst)
         self._round()
 
-    @_logging
+    @_logged
     def recv(self, tensor: Any, src: int | None = None) -> Any:
         """A tensor of the dtype and shape of `tensor` from one party.
 
@@ -175,27 +187,27 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
             raise ParameterError("a party receives from a party it can name")
         return self._placed(self._take(_SEND, src, tensor), tensor)
 
-    @_logging
+    @_logged
     def isend(self, tensor: Any, dst: int) -> _Posted:
         """As `send`, but in the round that somebody next waits for."""
         self._post(_SEND, tensor, dst)
         return _Posted()
 
-    @_logging
+    @_logged
     def irecv(self, tensor: Any, src: int | None = None) -> _Awaited:
         """As `recv`, into `tensor`, when it is waited for."""
         if src is None:
             raise ParameterError("a party receives from a party it can name")
         return _Awaited(self, tensor, src)
 
-    @_logging
+    @_logged
     def scatter(self, scatter_list: Sequence[Any], src: int, size: Any = None, device: Any = None) -> Any:
         """One tensor of the list to each party."""
         if src == self.rank:
             for rank in self._others:
                 self._post(_SCATTER, scatter_list[rank], rank)
             self._round()
-            return scatter_list[self.rank]
+            return scatter_list[self.rank].clone()
         like = (
             torch.empty(size, dtype=torch.long, device=device)
             if size is not None
@@ -203,7 +215,7 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
         )
         return self._placed(self._take(_SCATTER, src, like), like)
 
-    @_logging
+    @_logged
     def reduce(self, input: Any, dst: int, op: Any = ReduceOp.SUM, batched: bool = False) -> Any:
         """The combination of everybody's tensor, to one party."""
         tensors = _several(input, batched)
@@ -214,7 +226,7 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
             return None
         return self._combined(_REDUCE, tensors, op, batched)
 
-    @_logging
+    @_logged
     def all_reduce(self, input: Any, op: Any = ReduceOp.SUM, batched: bool = False) -> Any:
         """The combination of everybody's tensor, to everybody, in one round."""
         tensors = _several(input, batched)
@@ -236,7 +248,7 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
         placed = [self._placed(r, t) for r, t in zip(results, tensors, strict=True)]
         return placed if batched else placed[0]
 
-    @_logging
+    @_logged
     def gather(self, tensor: Any, dst: int) -> list[Any]:
         """Everybody's tensor, to one party."""
         if self.rank != dst:
@@ -245,7 +257,7 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
             return [None]
         return self._gathered(_GATHER, tensor)
 
-    @_logging
+    @_logged
     def all_gather(self, tensor: Any) -> list[Any]:
         """Everybody's tensor, to everybody."""
         for rank in self._others:
@@ -254,11 +266,11 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
 
     def _gathered(self, operation: int, tensor: Any) -> list[Any]:
         return [
-            tensor if rank == self.rank else self._placed(self._take(operation, rank, tensor), tensor)
+            tensor.clone() if rank == self.rank else self._placed(self._take(operation, rank, tensor), tensor)
             for rank in range(self.world_size)
         ]
 
-    @_logging
+    @_logged
     def broadcast(self, input: Any, src: int, group: object = None, batched: bool = False) -> Any:
         """One party's tensor into everybody's."""
         tensors = _several(input, batched)
@@ -272,7 +284,7 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
                 tensor.data.copy_(self._take(_BROADCAST, src, tensor))
         return input
 
-    @_logging
+    @_logged
     def barrier(self) -> None:
         """Go on when everybody is here."""
         here = torch.zeros(0, dtype=torch.uint8)
@@ -281,18 +293,21 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
         for rank in self._others:
             self._take(_BARRIER, rank, here)
 
-    @_logging
+    @_logged
     def send_obj(self, obj: Any, dst: int, group: object = None) -> None:
         """Send a small value; what may be in it is in `mpc.crypten.encoding`."""
         self._post(_VALUE, _as_tensor(obj), dst)
         self._round()
 
-    @_logging
+    @_logged
     def recv_obj(self, src: int, group: object = None) -> Any:
         """A small value from one party.
 
         Raises: FaultyParty for bytes that are none.
         """
+        return self._received_value(src)
+
+    def _received_value(self, src: int) -> Any:
         raw = self._take(_VALUE, src)
         try:
             if raw.dtype != torch.uint8 or raw.dim() != 1:
@@ -301,11 +316,11 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
         except DecodeError as error:
             raise FaultyParty(self._parties[src], f"sent garbage: {error}") from None
 
-    @_logging
+    @_logged
     def broadcast_obj(self, obj: Any, src: int, group: object = None) -> Any:
         """One party's small value to everybody."""
         if self.rank != src:
-            return self.recv_obj.__wrapped__(self, src)
+            return self._received_value(src)
         for rank in self._others:
             self._post(_VALUE, _as_tensor(obj), rank)
         self._round()

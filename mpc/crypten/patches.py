@@ -4,6 +4,8 @@
     lookups       communicator, provider and generators are the running party's         (mpc.crypten.state)
     refusals      the trusted first party, which sees every input, and the trusted third party's 32-bit streams
     products      replicated ones are re-masked before they are sent on
+    models        `from_pytorch` translates layers instead of exporting ONNX            (mpc.crypten.translate)
+    files         saved shares and modules load under torch's restricted loader
 
 Source: facebookresearch/CrypTen issue 518 (the missing re-masking); Mohassel and Rindal, "ABY3", CCS 2018,
     section 3.2.
@@ -16,16 +18,18 @@ import torch
 from mpc.crypten import randomness, replicated
 from mpc.crypten.compat import load
 from mpc.crypten.state import current
+from mpc.crypten.translate import from_torch
 from mpc.errors import InsecureError
 
 load()
 
 import crypten  # noqa: E402
 import crypten.communicator as comm  # noqa: E402
-from crypten.common import rng  # noqa: E402
+from crypten.common import rng, serial  # noqa: E402
 from crypten.mpc.primitives import arithmetic, binary  # noqa: E402
 from crypten.mpc.primitives import replicated as stock_replicated  # noqa: E402
 from crypten.mpc.provider import tfp_provider  # noqa: E402
+from crypten.nn import onnx_converter  # noqa: E402
 
 __all__ = ["install", "is_installed"]
 
@@ -67,6 +71,31 @@ def install(*, allow_insecure: bool = False) -> None:
     for name in replicated.OPERATIONS:
         setattr(stock_replicated, name, replicated.remasked(getattr(stock_replicated, name)))
     stock_replicated.truncate = replicated.truncate
+    crypten.nn.from_pytorch = onnx_converter.from_pytorch = from_torch
+    _let_shares_load()
+
+
+def _let_shares_load() -> None:
+    """torch loads nothing but tensors by default now: name the classes that CrypTen's saved shares are of."""
+    torch.serialization.add_safe_globals(
+        [
+            crypten.mpc.MPCTensor,
+            arithmetic.ArithmeticSharedTensor,
+            binary.BinarySharedTensor,
+            crypten.encoder.FixedPointEncoder,
+            crypten.mpc.ptype,
+            crypten.gradients.AutogradContext,
+            *crypten.gradients.FUNCTION_REGISTRY.values(),
+            *serial.RestrictedUnpickler._RestrictedUnpickler__SAFE_CLASSES.values(),
+        ]
+    )
+    stock_register = serial.register_safe_class
+
+    def register_safe_class(input_class: type) -> None:
+        stock_register(input_class)
+        torch.serialization.add_safe_globals([input_class])
+
+    serial.register_safe_class = register_safe_class
 
 
 def _look_up_by_party() -> None:

@@ -25,10 +25,11 @@ __all__ = ["StreamGenerator", "random_bits", "random_ring_element", "uniform"]
 class StreamGenerator:
     """A stream of ours where CrypTen expects a torch generator."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_seed", "_stream")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
+        self._seed: int | None = None
 
     def __repr__(self) -> str:
         return "StreamGenerator(<secret>)"
@@ -40,7 +41,14 @@ class StreamGenerator:
         """
         key = sha256(b"eppml/crypten/debug seed/1" + seed.to_bytes(16, "big", signed=True)).digest()
         self._stream = Stream(key)
+        self._seed = seed
         return self
+
+    def initial_seed(self) -> int:
+        """What two parties compare to see that they hold the same stream; it says nothing else about it."""
+        if self._seed is not None:
+            return self._seed
+        return int.from_bytes(self._stream.derive("fingerprint").bytes(8), "big", signed=True)
 
     def words(self, size: tuple[int, ...]) -> torch.Tensor:
         """Uniform elements of Z_2^64."""

@@ -1,7 +1,7 @@
 """Who CrypTen's code is running for: one party a thread, so that one process can hold several.
 
 CrypTen keeps its communicator, generators, provider, configuration and autograd switch in module globals. The
-first three are looked up here by thread; the other two are swapped whenever a party's turn begins and ends.
+first three are looked up here by thread; the others are swapped whenever a party's turn begins and ends.
 """
 
 import threading
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+import torch
 
 from mpc.crypten.compat import load
 from mpc.crypten.randomness import StreamGenerator
@@ -46,16 +48,18 @@ def acting_as(party: Party) -> Iterator[None]:
 
 
 class Turn:
-    """One party's autograd switch and configuration, in place while the party computes.
+    """One party's autograd switch, configuration and torch generator, in place while the party computes.
 
     Only one party of a process computes at a time, so that none sees another's.
     """
 
-    __slots__ = ("_autograd", "_config")
+    __slots__ = ("_autograd", "_config", "_torch")
 
     def __init__(self) -> None:
         self._autograd = _crypten.CrypTensor.AUTOGRAD_ENABLED
         self._config = _crypten.cfg.config
+        # what torch initialises layers with: no secret, but each party's own
+        self._torch = torch.get_rng_state()
 
     def __enter__(self) -> None:
         _turn.acquire()
@@ -70,3 +74,6 @@ class Turn:
         tensor.AUTOGRAD_ENABLED, self._autograd = self._autograd, tensor.AUTOGRAD_ENABLED
         mine, self._config = self._config, cfg.config
         cfg.set_config(mine)
+        others = torch.get_rng_state()
+        torch.set_rng_state(self._torch)
+        self._torch = others

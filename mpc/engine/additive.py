@@ -15,6 +15,7 @@ import numpy as np
 from mpc.bits import planes, spread
 from mpc.engine.base import Engine, Shape, Share
 from mpc.prg import Stream
+from mpc.ring_product import ring_product
 from mpc.runtime.types import Inbox, Outbox
 from mpc.shares import Scheme
 from mpc.threshold import Threshold
@@ -86,7 +87,7 @@ class Additive(Engine):
         (rows, inner), (_, columns) = x.shape, y.shape
         a, b, c = self._source.take(Request(Kind.MATRIX, (rows, inner, columns)))
         d, e = yield from self._open([(x - a, False), (y - b, False)])
-        product: Share = self.public(d @ e) + d @ b + a @ e + c
+        product: Share = self.public(ring_product(d, e)) + ring_product(d, b) + ring_product(a, e) + c
         return product
 
     def square(self, x: Share) -> Generator[Outbox, Inbox, Share]:

@@ -21,6 +21,7 @@ from mpc.engine.base import Engine, Shape, Share
 from mpc.errors import FaultyParty, ParameterError, ProtocolError
 from mpc.prg import Stream
 from mpc.replicated import THRESHOLD
+from mpc.ring_product import ring_product
 from mpc.runtime.types import Inbox, Outbox
 from mpc.shares import Scheme
 from mpc.threshold import Threshold
@@ -132,7 +133,7 @@ class Replicated(Engine):
 
     def matmul(self, x: Share, y: Share) -> Generator[Outbox, Inbox, Share]:
         """One round, one word an entry of the product."""
-        return (yield from self._reshare(x[0] @ (y[0] + y[1]) + x[1] @ y[0]))
+        return (yield from self._reshare(ring_product(np.hstack(x), np.vstack([y[0] + y[1], y[0]]))))
 
     def square(self, x: Share) -> Generator[Outbox, Inbox, Share]:
         """One round, one word an element."""

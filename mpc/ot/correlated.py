@@ -22,7 +22,7 @@ from mpc.runtime.types import Inbox, Outbox
 from mpc.triples import Kind, Recipe, Request, StoredSource
 from mpc.wire import Words, pack, unpack
 
-__all__ = ["transferred"]
+__all__ = ["Pair", "make", "mixed", "mixed_matrix", "transferred"]
 
 _WORDS_AT_ONCE = 2**14
 """Numbers times row width in one exchange: about a million transfers, 16 MB one way and 8 MB back."""
@@ -41,10 +41,10 @@ def transferred(
         raise ParameterError(f"oblivious transfer is between two parties, not {parties}")
     peer = parties[1] if me == parties[0] else parties[0]
     role = Receiver if me == parties[0] else Sender
-    pair = _Pair((yield from role.setup(peer, randomness)))
+    pair = Pair((yield from role.setup(peer, randomness)))
     shares: list[tuple[Words, ...]] = []
     for group in _groups(recipe):
-        shares += yield from together([_make(pair, request, randomness) for request in group])
+        shares += yield from together([make(pair, request, randomness) for request in group])
     return StoredSource(recipe, iter(shares))
 
 
@@ -62,7 +62,7 @@ def _groups(recipe: Recipe) -> Iterator[list[Request]]:
         yield group
 
 
-class _Pair:
+class Pair:
     """This party's end of the transfers: the one whose bits choose, or the one whose numbers are moved.
 
     Each end hands in its own half and an array of the right shape for the other's.
@@ -122,18 +122,19 @@ def _low_bits(pads: Words) -> Words:
     return np.packbits(low, bitorder="little").view("<u8").astype(np.uint64)
 
 
-def _make(pair: _Pair, request: Request, randomness: Stream) -> Generator[Outbox, Inbox, tuple[Words, ...]]:
+def make(pair: Pair, request: Request, randomness: Stream) -> Generator[Outbox, Inbox, tuple[Words, ...]]:
+    """This party's shares of one item."""
     shape = request.shape
     match request.kind:
         case Kind.PRODUCT | Kind.DOT:
             a, b = randomness.uint64(shape), randomness.uint64(shape)
-            product = a * b + (yield from _mixed(pair, a, b))
+            product = a * b + (yield from mixed(pair, a, b))
             return (a, b, product.sum(axis=-1, dtype=np.uint64) if request.kind is Kind.DOT else product)
         case Kind.SQUARE:
             a = randomness.uint64(shape)
             flat = a.reshape(-1)
-            mixed = yield from pair.cross(flat, flat[:, None])
-            return a, a * a + (mixed.reshape(shape) << np.uint64(1))
+            doubled = yield from pair.cross(flat, flat[:, None])
+            return a, a * a + (doubled.reshape(shape) << np.uint64(1))
         case Kind.MATRIX:
             return (yield from _matrix(pair, shape, randomness))
         case Kind.AND:
@@ -152,7 +153,7 @@ def _make(pair: _Pair, request: Request, randomness: Stream) -> Generator[Outbox
             return words, (ours - (both.reshape(-1) << np.uint64(1)))[: shape[0]]
 
 
-def _mixed(pair: _Pair, a: Words, b: Words) -> Generator[Outbox, Inbox, Words]:
+def mixed(pair: Pair, a: Words, b: Words) -> Generator[Outbox, Inbox, Words]:
     """Shares of a1 * b2 + a2 * b1: the receiver chooses by a1 and b1, the sender transfers b2 and a2."""
     choices = np.concatenate([a.reshape(-1), b.reshape(-1)])
     rows = np.concatenate([b.reshape(-1), a.reshape(-1)])
@@ -161,8 +162,8 @@ def _mixed(pair: _Pair, a: Words, b: Words) -> Generator[Outbox, Inbox, Words]:
     return total
 
 
-def _mixed_bits(pair: _Pair, a: Words, b: Words) -> Generator[Outbox, Inbox, Words]:
-    """As `_mixed`, bit by bit under exclusive or."""
+def _mixed_bits(pair: Pair, a: Words, b: Words) -> Generator[Outbox, Inbox, Words]:
+    """As `mixed`, bit by bit under exclusive or."""
     choices = np.concatenate([a.reshape(-1), b.reshape(-1)])
     theirs = np.concatenate([b.reshape(-1), a.reshape(-1)])
     halves = (yield from pair.cross_bits(choices, theirs)).reshape(2, *a.shape)
@@ -171,15 +172,24 @@ def _mixed_bits(pair: _Pair, a: Words, b: Words) -> Generator[Outbox, Inbox, Wor
 
 
 def _matrix(
-    pair: _Pair, shape: tuple[int, ...], randomness: Stream
+    pair: Pair, shape: tuple[int, ...], randomness: Stream
 ) -> Generator[Outbox, Inbox, tuple[Words, ...]]:
-    """Entry (i, k) of the chooser's matrix times row k of the other's; then the same for the transposes."""
     rows, inner, columns = shape
     a, b = randomness.uint64((rows, inner)), randomness.uint64((inner, columns))
+    return a, b, a @ b + (yield from mixed_matrix(pair, a, b))
+
+
+def mixed_matrix(pair: Pair, a: Words, b: Words) -> Generator[Outbox, Inbox, Words]:
+    """Shares of a1 @ b2 + a2 @ b1.
+
+    Entry (i, k) of the chooser's matrix times row k of the other's; then the same for the transposes.
+    """
+    (rows, inner), columns = a.shape, b.shape[1]
     left = yield from pair.cross(a.reshape(-1), np.tile(b, (rows, 1)))
     right = yield from pair.cross(
         np.ascontiguousarray(b.T).reshape(-1), np.tile(np.ascontiguousarray(a.T), (columns, 1))
     )
     first = left.reshape(rows, inner, columns).sum(axis=1, dtype=np.uint64)
     second = right.reshape(columns, inner, rows).sum(axis=1, dtype=np.uint64).T
-    return a, b, a @ b + first + second
+    shares: Words = first + second
+    return shares

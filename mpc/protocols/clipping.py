@@ -38,8 +38,10 @@ def clipped_sum(engine: Engine, rows: Share, bound: float, limit: int) -> Genera
     Raises: ParameterError when norms or sums could reach 2^63.
     """
     n, d = engine.shape(rows)
-    if n * limit << FRACTION >= 2**63:
-        raise ParameterError(f"the sum of {n} rows of numbers up to {limit} does not fit")
+    if not bound >= 1 or n * limit << FRACTION >= 2**63:
+        raise ParameterError(
+            f"the sum of {n} rows of numbers up to {limit}, clipped to {bound}, does not fit"
+        )
     lengths = yield from engine.squared_lengths(rows)
     factors = yield from length_factors(engine, lengths, bound, d * limit**2)
     return (yield from weighted_sum(engine, factors, rows))

@@ -112,7 +112,7 @@ def plain_scores(rows: npt.NDArray[np.int64], cone: Cone) -> npt.NDArray[np.floa
     >>> from mpc.protocols.directions import as_directions
     >>> cone = Cone.of(as_directions([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
     >>> plain_scores(np.array([[30, 40, 0], [0, -50, 50], [30, 0, 40]]), cone).round(2).tolist()
-    [1.0, 0.0, 0.6]
+    [1.0, -0.71, 0.6]
     """
     along = (rows @ cone.directions.T) / 2.0**UNIT
     inverses = cone.inverses / 2.0**_SCALE

@@ -20,8 +20,8 @@ from mpc.runtime.types import Inbox, Outbox
 
 __all__ = ["UNIT", "as_directions", "cosine_levels", "inner_products", "projections"]
 
-UNIT = 12
-"""A direction is a vector of integers of length about 2^12."""
+UNIT = 16
+"""A direction is a vector of integers of length about 2^16."""
 
 _SCALE = 12
 

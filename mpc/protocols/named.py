@@ -150,6 +150,23 @@ def _ordered(
     return start
 
 
+def _secure_aggregate(me: int, parties: tuple[int, ...], inputs: Inputs, randomness: Stream) -> Protocol[Any]:
+    # torch and CrypTen are an extra
+    from mpc.crypten.aggregate import secure_aggregate
+
+    dealer = _integer(inputs, "dealer") if "dealer" in inputs else None
+    vector, length = _vector(inputs, me != dealer)
+    return secure_aggregate(
+        me,
+        parties,
+        vector,
+        length,
+        randomness,
+        max_norm=_integer(inputs, "max_norm") if "max_norm" in inputs else None,
+        dealer=dealer,
+    )
+
+
 def _integer(inputs: Inputs, name: str) -> int:
     value = inputs.get(name)
     if type(value) is not int:
@@ -185,5 +202,10 @@ NAMED: dict[str, Named] = {
         "the mean of every coordinate without its smallest and largest value (three parties)",
         "length, vector",
         _ordered(lambda engine, rows: trimmed_mean(engine, rows, 1)),
+    ),
+    "secure-aggregate": Named(
+        "the sum of everybody's vector on CrypTen tensors, those beyond max_norm left out",
+        "length, vector, optionally max_norm and the number of a dealer",
+        _secure_aggregate,
     ),
 }

@@ -1,6 +1,6 @@
 """Who stands out among shared scores: by the median and the median absolute deviation, one revealed bit a row.
 
-    accepted: score >= floor,  score >= median - spread * MAD,  |row|^2 <= longest^2 * median(|row|^2)
+    accepted: score >= max(floor, min(ratio * median, median - spread * MAD)),  |row|^2 <= longest^2 * median(|row|^2)
 
 Medians are found by rank: all pairs are compared at once, ranks are sums of bits, the values in the middle are added.
 
@@ -24,7 +24,7 @@ from mpc.runtime.types import Inbox, Outbox
 __all__ = ["conforming", "doubled_median"]
 
 _QUARTERS = 4
-"""`spread` and `longest` squared are rounded to quarters."""
+"""`spread` and `longest` squared are rounded to quarters, `ratio` to 64ths."""
 
 
 def conforming(
@@ -35,6 +35,7 @@ def conforming(
     bits: int,
     length_bits: int,
     floor: int,
+    ratio: float,
     spread: float,
     longest: float,
 ) -> Generator[Outbox, Inbox, npt.NDArray[np.bool_]]:
@@ -45,12 +46,12 @@ def conforming(
     Raises: ParameterError for no rows, a negative spread, `longest` below 1, or numbers that do not fit.
     """
     (n,) = engine.shape(scores)
-    spread4, longest4 = round(spread * _QUARTERS), round(longest**2 * _QUARTERS)
-    score_bits = bits + 4 + max(spread4, 1).bit_length()
+    ratio64, spread4, longest4 = round(ratio * 64), round(spread * _QUARTERS), round(longest**2 * _QUARTERS)
+    score_bits = bits + 7 + max(ratio64, spread4, 1).bit_length()
     longer_bits = length_bits + 4 + longest4.bit_length()
-    if not n or spread < 0 or longest < 1 or score_bits > 64 or longer_bits > 64:
+    if not n or min(ratio, spread) < 0 or longest < 1 or score_bits > 64 or longer_bits > 64:
         raise ParameterError(
-            "scores are judged with a spread of at least 0 and a longest of at least 1, within 64 bits"
+            "scores are judged with a ratio and a spread of at least 0 and a longest of at least 1, within 64 bits"
         )
     centre = yield from doubled_median(engine, scores, bits)
     away = (scores << np.uint64(1)) - centre[..., [0] * n]
@@ -61,11 +62,16 @@ def conforming(
     above_floor = scores - engine.public(np.full(n, floor, dtype=np.int64).astype(np.uint64))
     # doubled scores less their median are 2 units, the doubled deviation of those 4
     near = (away << np.uint64(1)) * np.uint64(_QUARTERS) + deviation[..., [0] * n] * np.uint64(spread4)
+    fair = (scores << np.uint64(1)) * np.uint64(64) - centre[..., [0] * n] * np.uint64(ratio64)
     short = middle[..., [0] * n] * np.uint64(longest4) - (lengths << np.uint64(1)) * np.uint64(_QUARTERS)
-    scored = yield from not_negative(engine, np.concatenate([above_floor, near], axis=-1), score_bits)
+    scored = yield from not_negative(engine, np.concatenate([above_floor, near, fair], axis=-1), score_bits)
     measured = yield from not_negative(engine, short, longer_bits)
-    both = yield from engine.multiply(scored[..., :n], scored[..., n:])
-    passed = yield from engine.multiply(both, measured)
+    floored, close, even = (scored[..., k * n : (k + 1) * n] for k in range(3))
+    first = yield from engine.multiply(
+        np.concatenate([close, floored], axis=-1), np.concatenate([even, measured], axis=-1)
+    )
+    either = close + even - first[..., :n]
+    passed = yield from engine.multiply(either, first[..., n:])
     revealed = yield from engine.reveal(passed)
     return revealed.astype(np.bool_)
 

@@ -2,6 +2,7 @@
 
     eppml party init alice                  a key and a certificate; give the certificate to the others
     eppml party run alice.toml              take part, print the result and what it cost
+    eppml party --protocol sum --config alice.toml              the same, for a file that names no protocol
     eppml party protocols                   what can be run
 
 The file is described in `mpc.runtime.party_file`.
@@ -15,6 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from mpc.errors import ParameterError
 from mpc.protocols.named import NAMED
 from mpc.runtime.certificates import CERTIFICATE_FILE, Identity, fingerprint
 from mpc.runtime.party_file import run_file
@@ -50,7 +52,26 @@ def run_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
 ) -> None:
     """Take part in a run, and print its result."""
-    result = run_file(file)
+    _run(file, None, as_json)
+
+
+@app.callback(invoke_without_command=True)
+def by_options(
+    context: typer.Context,
+    protocol: Annotated[str, typer.Option(help="The protocol, if the file does not name it.")] = "",
+    config: Annotated[Path | None, typer.Option(help="This party's file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+) -> None:
+    """With --config, take part in a run without a command."""
+    if context.invoked_subcommand is not None:
+        return
+    if config is None:
+        raise ParameterError("a party is started from a file: --config FILE")
+    _run(config, protocol or None, as_json)
+
+
+def _run(file: Path, protocol: str | None, as_json: bool) -> None:
+    result = run_file(file, protocol)
     value = _plain(result.value)
     if as_json:
         typer.echo(json.dumps({"result": value, "cost": dataclasses.asdict(result.cost)}))

@@ -49,12 +49,13 @@ _OPTIONAL = {"relay", "deadline", "join_deadline", "input"}
 _PEER_KEYS = {"index": int, "address": str, "certificate": str}
 
 
-def run_file(file: Path) -> TlsResult[Any]:
-    """Run the party a file describes.
+def run_file(file: Path, protocol_name: str | None = None) -> TlsResult[Any]:
+    """Run the party a file describes; `protocol_name` says the protocol where the file leaves it out.
 
-    Raises: ParameterError, in one sentence, for a file that cannot work; what the run raises.
+    Raises: ParameterError, in one sentence, for a file that cannot work or names another protocol; what the
+        run raises.
     """
-    settings = _load(file)
+    settings = _load(file, protocol_name)
     here = file.parent
     me = settings["me"]
     peers = {peer["index"]: _peer(peer, here) for peer in settings["peers"]}
@@ -107,7 +108,7 @@ def _protocol(
     return sealed, repr((settings["session"], "relay", via, parties)).encode()
 
 
-def _load(file: Path) -> dict[str, Any]:
+def _load(file: Path, protocol_name: str | None = None) -> dict[str, Any]:
     try:
         settings = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -116,6 +117,8 @@ def _load(file: Path) -> dict[str, Any]:
         raise ParameterError(f"{file} is no TOML file: {error}") from None
     if unknown := set(settings) - set(_KEYS):
         raise ParameterError(f"{file}: nothing here is called {', '.join(sorted(unknown))}")
+    if protocol_name is not None and settings.setdefault("protocol", protocol_name) != protocol_name:
+        raise ParameterError(f"{file}: its protocol is {settings['protocol']!r}, not {protocol_name!r}")
     for key, kind in _KEYS.items():
         if key not in settings and key not in _OPTIONAL:
             raise ParameterError(f"{file}: {key!r} is missing")

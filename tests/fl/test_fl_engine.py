@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from fl import data
 from fl.engine import Cohort, LocalEngine, LocalSGD, Trained, Work, full_gradient, gather, local_sgd
-from fl.engine.augment import draw_views, flip_crop
+from fl.engine.augment import augment, draw_views
 from fl.engine.store import store
 from fl.engine.worker import Worker, WorkerLost
 from fl.models import model_for
@@ -123,7 +123,7 @@ def test_the_full_gradient_is_the_mean_over_all_records_in_pieces() -> None:
 
 
 def test_any_number_of_processes_gives_the_same_bits_even_when_one_is_killed() -> None:
-    work = digits_work("lenet", sgd=replace(SGD, epochs=8, momentum=0.0))
+    work = digits_work("lenet", sgd=replace(SGD, epochs=3, momentum=0.0))
     work = replace(work, algorithm=Scaffold(work.algorithm.sgd))
     state = work.algorithm.initial_state(work.model.initial(1))
     members = [c for c in range(1, 46) if c % 7]
@@ -236,6 +236,11 @@ def test_settings_that_cannot_work_are_refused() -> None:
         LocalEngine(work, 0)
     with pytest.raises(ParameterError, match="cuda is driven by one process, not 2"):
         LocalEngine(replace(work, device="cuda"), 2)
+    if not torch.cuda.is_available():
+        with pytest.raises(ParameterError, match="there is no cuda here"):
+            LocalEngine(replace(work, device="cuda"))
+    assert work.reproducible and not replace(work, device="cuda").reproducible
+    assert not replace(work, model=model_for("cnn-bf16", 3072, 10)).reproducible
     with pytest.raises(ParameterError, match=r"momentum must be in \[0, 1\), got 1"):
         LocalSGD(momentum=1.0)
     with pytest.raises(ParameterError, match="learning_rate must be positive"):
@@ -244,6 +249,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
         LocalSGD(augment="rotate")
 
 
+@pytest.mark.slow
 def test_ten_thousand_clients_fit_because_only_a_group_is_copied() -> None:
     x = np.zeros((20_000, 784), dtype=np.float32)
     y = np.zeros(20_000, dtype=np.int64)
@@ -254,17 +260,30 @@ def test_ten_thousand_clients_fit_because_only_a_group_is_copied() -> None:
     assert len(trained) == 10_000
 
 
-def test_flips_and_crops_are_those_of_numpy() -> None:
-    rng = np.random.default_rng(1)
-    images = rng.random((40, 3, 32, 32), dtype=np.float32)
-    views = draw_views(generator(SEED, "augment", 0, 1), (40,))
-    shown = flip_crop(torch.from_numpy(images.reshape(2, 20, -1)), torch.from_numpy(views.reshape(2, 20)))
-    for image, view, got in zip(images, views, shown.reshape(40, 3, 32, 32).numpy(), strict=True):
-        flip, (down, across) = view % 2, divmod(view // 2, 9)
-        padded = np.pad(image, ((0, 0), (4, 4), (4, 4)))
-        crop = padded[:, down : down + 32, across : across + 32]
+@pytest.mark.parametrize(
+    ("kind", "channels", "side", "reach", "count"), [("flip-crop", 3, 32, 4, 162), ("shift", 1, 28, 2, 25)]
+)
+def test_flips_and_shifts_are_those_of_numpy(
+    kind: str, channels: int, side: int, reach: int, count: int
+) -> None:
+    images = np.random.default_rng(1).random((300, channels, side, side), dtype=np.float32)
+    views = draw_views(kind, generator(SEED, "augment", 0, 1), (300,))
+    flat = torch.from_numpy(images.reshape(2, 150, -1))
+    shown = augment(kind, flat, torch.from_numpy(views.reshape(2, 150)))
+    for image, view, got in zip(images, views, shown.numpy().reshape(images.shape), strict=True):
+        flip, place = (view % 2, view // 2) if kind == "flip-crop" else (0, view)
+        down, across = divmod(place, 2 * reach + 1)
+        padded = np.pad(image, ((0, 0), (reach, reach), (reach, reach)))
+        crop = padded[:, down : down + side, across : across + side]
         assert np.array_equal(got, crop[:, :, ::-1] if flip else crop)
-    assert len(set(views.tolist())) > 20 and views.max() < 162
+    assert set(views.tolist()) <= set(range(count)) and len(set(views.tolist())) > 0.8 * min(count, 150)
+
+
+def test_augmentation_is_refused_for_other_records() -> None:
+    with pytest.raises(
+        ParameterError, match="flip-crop is for square images of 3 planes, not for records of 64"
+    ):
+        augment("flip-crop", torch.zeros(1, 64), torch.zeros(1, dtype=torch.int64))
 
 
 def test_augmented_training_is_seeded_and_differs_from_plain() -> None:

@@ -62,6 +62,20 @@ def test_channels_are_taken_as_the_loader_lays_them_out() -> None:
     assert np.allclose(features.transform(images), expected, atol=2e-5)
 
 
+def test_mirrored_features_cannot_tell_an_image_from_its_mirror_image() -> None:
+    features = fit(patches=8, mirrored=True)
+    images = DIGITS.test_x[:20]
+    mirror = images.reshape(-1, 8, 8)[:, :, ::-1].reshape(20, 64)
+    assert features.outputs == 4 * 2 * 4
+    assert np.allclose(
+        features.transform(images), features.transform(np.ascontiguousarray(mirror)), atol=1e-5
+    )
+    # and they are the mean of what the image and its mirror image give with half the patches
+    half = replace(features, mirrored=False, filters=features.filters[:4], offsets=features.offsets[:4])
+    mean = (half.transform(images) + half.transform(np.ascontiguousarray(mirror))) / 2
+    assert np.allclose(features.transform(images), mean, atol=1e-5)
+
+
 def test_low_precision_is_near() -> None:
     exact = fit()
     near = replace(exact, low_precision=True).transform(DIGITS.test_x)

@@ -13,6 +13,7 @@ from chain_adapter import Chain, LocalStore
 from chain_adapter.events import AggregateRecorded, ClientRejected, RewardClaimed, RoundCommitted
 from fl.audit import audit_run
 from fl.cli import main
+from fl.engine import LocalEngine
 from fl.federation import Federation
 from fl.models import from_safetensors
 from fl.plan import Plan, load_terms
@@ -26,7 +27,7 @@ def updates(
     federation: Federation, number: int, start: NDArray[np.float32]
 ) -> dict[int, NDArray[np.float64]]:
     """What every client makes of a round, before anything is done to it."""
-    with federation.engine() as engine:
+    with LocalEngine(federation.work()) as engine:
         everybody = range(1, federation.terms.clients + 1)
         made = federation.train(engine, number, everybody, [start], {})
     return {client: t.payload.astype(np.float64) for client, t in made.items() if t.payload is not None}

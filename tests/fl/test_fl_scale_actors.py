@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from fl.scale import (
     RoundTask,
     Shard,
     ShardRules,
+    SimulatedBeacon,
     SyntheticClients,
     make_shards,
     open_executor,
@@ -32,7 +33,7 @@ from mpc.prg import encode_labels
 
 RULES = ShardRules(size=6, min_clients=3, corrupt=0.0, dropout=0.2)
 DIM = 9
-BEACON = bytes(range(32))
+BEACON = SimulatedBeacon(3)
 
 
 def task(wanted: int, number: int = 0) -> RoundTask:
@@ -94,11 +95,10 @@ def test_the_same_bits_as_without_actors(executor: LocalExecutor) -> None:
     server = ActorServer(executor, selectors=2)
     server.check_in(range(1, 21))
     report = server.play(task(20), clients_of())
+    session = encode_labels((b"plan", 0, 0))
+    beacon = BEACON.draw(session, range(1, 21))
     plain = sum_shards(
-        make_shards(
-            range(1, 21), RULES, dim=DIM, field_dim=1, session=encode_labels((b"plan", 0, 0)), beacon=BEACON
-        ),
-        clients_of(),
+        make_shards(range(1, 21), RULES, dim=DIM, field_dim=1, session=session, beacon=beacon), clients_of()
     )
     assert report.sum.total.tobytes() == plain.total.tobytes() == expected(report).tobytes()
     assert report.sum.field_total == plain.field_total
@@ -187,6 +187,32 @@ def test_a_selector_takes_its_clients_along() -> None:
     assert (report.sum.total == expected(report)).all()
 
 
+def test_an_aggregator_that_hangs_is_ended(pipe: Path) -> None:
+    held: list[Any] = []
+
+    class Impatient(LocalExecutor):
+        waits = 0
+
+        def first(self, pending: Sequence[Any], timeout_s: float | None = None) -> int | None:
+            """The second wait, for shard 1, ends as soon as the aggregator waits for the pipe."""
+            assert timeout_s is not None and timeout_s <= 60
+            self.waits += 1
+            if self.waits != 2:
+                return super().first(pending)
+            held.append(pipe.open("wb"))
+            return None
+
+    with Impatient(0) as executor:
+        server = ActorServer(executor)
+        server.check_in(range(1, 21))
+        report = server.play(replace(task(20), patience_s=60), clients_of(Waiting, pipe=pipe))
+    held[0].close()
+    (lost,) = report.sum.lost
+    assert lost.number == 1 and lost.reason == "its aggregator took longer than 60 s"
+    assert report.lost_actors == ("aggregator 1 of master 0.0.0",)
+    assert (report.sum.total == expected(report)).all()
+
+
 def test_masters_that_keep_failing_end_the_round() -> None:
     class Hopeless(LocalExecutor):
         def spawn(self, name: str, make: Any, *arguments: Any, worker: bool = False) -> Any:
@@ -212,6 +238,13 @@ def test_what_goes_wrong_in_a_worker_is_told(executor: LocalExecutor) -> None:
 def test_too_few_clients() -> None:
     with LocalExecutor(0) as executor, pytest.raises(NotEnoughParties, match="0 clients are connected"):
         ActorServer(executor).play(task(20), clients_of())
+
+
+def test_the_beacon_depends_on_who_takes_part() -> None:
+    draws = {
+        SimulatedBeacon(seed).draw(s, c) for seed in (1, 2) for s in (b"a", b"b") for c in ((1, 2), (1, 3))
+    }
+    assert len(draws) == 8
 
 
 def test_selectors_forward_each_client_once() -> None:

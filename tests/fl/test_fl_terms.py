@@ -1,0 +1,182 @@
+"""What a plan may ask for beyond the default round: methods, schedules, compression, privacy, rules, proofs by sample."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fl_runs import Run
+from rich.console import Console
+
+from chain_adapter import LocalStore
+from fl.audit import audit_run
+from fl.federation import Federation
+from fl.learning import algorithm_of
+from fl.models import from_safetensors
+from fl.plan import Plan, load_terms
+from fl.progress import RunDisplay
+from fl.run import Request, start_run
+from fl.schedule import membership, taking_part
+from mpc.errors import ParameterError
+
+Play = Callable[..., Run]
+SMALL = {"clients": 8, "rounds": 3, "training.epochs": 1, "proofs.kind": "none"}
+
+
+@pytest.fixture(scope="module")
+def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """Play a small run on digits with these fields of the plan, and check that its audit passes."""
+
+    def make(attacks: dict[str, int] | None = None, **fields: Any) -> Run:
+        overrides = SMALL | {name.replace("__", "."): value for name, value in fields.items()}
+        path = tmp_path_factory.mktemp("terms") / "run"
+        with RunDisplay(Console(stderr=True), quiet=True) as display:
+            request = Request("digits", overrides=overrides, attacks=attacks or {})
+            start_run(request, path, resume=False, replace=False, display=display)
+        audit = audit_run(path)
+        assert audit.passed, [str(failure) for failure in audit.failures]
+        return Run(path)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"training__algorithm": "fedadam", "server__learning_rate": 0.1, "server__momentum": 0.9},
+        {"training__algorithm": "scaffold"},
+        {"training__algorithm": "fsvrg"},
+        {"compression__kind": "top-k", "compression__keep": 0.2},
+    ],
+    ids=lambda fields: str(next(iter(fields.values()))),
+)
+def test_every_kind_of_method_learns_and_its_states_are_audited(play: Play, fields: dict[str, Any]) -> None:
+    """The auditor repeats the coordinator's step from the sum alone, whatever the server keeps beside the model."""
+    run = play(rounds=4, **fields)
+    assert run.records()[-1].accuracy > 0.4
+    plan = Plan.from_bytes((run.path / "plan.json").read_bytes())
+    model = from_safetensors(run.model)
+    assert len(model) == plan.parameters == 650
+    state = from_safetensors(LocalStore(run.path / "blocks").get(run.records()[-1].model))
+    assert np.array_equal(state[:650], model) and len(state) == algorithm_of(plan.terms).state_size(650)
+
+
+def test_a_field_without_use_is_refused() -> None:
+    terms = load_terms("digits", {"server.momentum": 0.5})
+    with pytest.raises(ParameterError, match=r"server\.momentum has no use in fedavg"):
+        algorithm_of(terms)
+
+
+def test_members_come_and_go_and_the_record_says_who_was_asked(play: Play) -> None:
+    run = play(clients=12, participation__churn=0.3, participation__fraction=0.8)
+    plan = Plan.from_bytes((run.path / "plan.json").read_bytes())
+    for record in run.records():
+        asked = {c.client for c in record.clients if c.status != "absent"}
+        assert asked == set(taking_part(plan.terms, record.round)) and len(asked) < 12
+        identities = [m.identity for m in plan.members]
+        assert record.epoch == membership(plan.terms, record.round).digest(plan.hash, identities).hex()
+    assert len({record.epoch for record in run.records()}) > 1
+
+
+def test_old_starting_points_are_allowed(play: Play) -> None:
+    run = play(participation__staleness=2, rounds=4)
+    assert run.records()[-1].accuracy > 0.6
+
+
+def test_a_sample_of_proofs_is_what_the_plan_says(play: Play) -> None:
+    run = play(proofs__kind="sample", proofs__rounds=1, proofs__clients=2)
+    plan = Plan.from_bytes((run.path / "plan.json").read_bytes())
+    proven = [(n, c) for n in range(3) for c in range(1, 9) if plan.proves(n, c)]
+    assert len(proven) == 2 and len({number for number, _ in proven}) == 1
+    receipt = json.loads((run.path / "receipt.json").read_text())
+    assert "2 of 24 updates, in 1 of 3 rounds" in receipt["proven"]
+    assert any("Updates without a proof" in sentence for sentence in receipt["insecure"])
+
+
+def test_privacy_is_accounted_for_and_every_client_keeps_its_budget(play: Play) -> None:
+    run = play(
+        clients=10,
+        weights="equal",
+        training__algorithm="dp-fedsgd",
+        training__learning_rate=0.01,
+        privacy__kind="record",
+        privacy__epsilon=8.0,
+        privacy__l2_clip=1.0,
+        aggregation__min_clients=8,
+        update__clip=200.0,
+        update__l2_clip=200.0,
+    )
+    privacy = json.loads((run.path / "receipt.json").read_text())["privacy"]
+    assert 7.0 < privacy["epsilon"] <= 8.0 and privacy["unit"] == "record" and privacy["delta"] == 1e-5
+    budgets = [json.loads(path.read_text()) for path in sorted((run.path / "budgets").glob("*.json"))]
+    assert [len(budget["releases"]) for budget in budgets] == [3] * 10
+
+
+@pytest.mark.parametrize("mode", ["plain", "shares"])
+def test_attackers_are_left_out_whether_updates_are_seen_or_shared(play: Play, mode: str) -> None:
+    run = play(
+        {"sign-flip": 2}, clients=12, aggregation__mode=mode, robustness__rule="cone", aggregation__servers=3
+    )
+    attackers = {int(c) for c in json.loads((run.path / "run.json").read_text())["attackers"]}
+    for record in run.records():
+        left_out = {c.client for c in record.clients if c.reason == "outlier"}
+        assert attackers <= left_out and len(left_out) <= 3
+        assert not record.convicted
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"robustness.rule": "cone"}, "needs aggregation.mode shares or plain"),
+        (
+            {"robustness.rule": "cone", "aggregation.mode": "plain", "robustness.malicious": 0.6},
+            "tolerates at most",
+        ),
+        ({"robustness.rule": "median", "aggregation.mode": "plain"}, r"robustness\.rule must be none"),
+        ({"privacy.kind": "record", "privacy.epsilon": 1.0}, "needs a clip"),
+        ({"privacy.epsilon": 1.0}, "kind is 'none'"),
+        ({"partition.kind": "shards", "clients": 1000}, "client"),
+        ({"participation.fraction": 0.1}, "leaves"),
+        ({"proofs.kind": "sample", "proofs.rounds": 99}, "cannot sample"),
+        ({"model": "cnn"}, "reads images"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_plans_that_cannot_work_are_refused_before_training(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ParameterError, match=reason):
+        Federation.gather(load_terms("digits", SMALL | fields), {}, 0.0, None)
+
+
+def test_noise_that_the_codec_cannot_hold_is_refused() -> None:
+    fields = {
+        "weights": "equal",
+        "privacy.kind": "client",
+        "privacy.epsilon": 0.5,
+        "privacy.l2_clip": 1.0,
+        "update.l2_clip": 1.0,
+        "update.clip": 1.0,
+        "aggregation.min_clients": 8,
+    }
+    with pytest.raises(ParameterError, match=r"update\.clip 1 must be at least"):
+        Federation.gather(load_terms("digits", SMALL | {"clients": 10} | fields), {}, 0.0, None)
+
+
+def test_a_killed_run_with_memories_ends_in_the_same_model(play: Play, tmp_path: Path) -> None:
+    """SCAFFOLD's control variates are there again after a start in the middle."""
+    whole = play(training__algorithm="scaffold")
+    conditions = json.loads((whole.path / "run.json").read_text())
+    overrides = conditions["overrides"]
+    with RunDisplay(Console(stderr=True), quiet=True) as display:
+        part = Request("digits", overrides=overrides)
+        start_run(part, tmp_path / "run", resume=False, replace=False, display=display)
+        (tmp_path / "run" / "rounds" / "0002.json").unlink()
+        start_run(part, tmp_path / "run", resume=True, replace=False, display=display)
+    assert Run(tmp_path / "run").model == whole.model
+
+
+def test_terms_survive_their_encoding() -> None:
+    terms = load_terms("digits", {"compression.kind": "random-k", "participation.churn": 0.1})
+    assert dataclasses.asdict(terms)["participation"]["churn"] == 0.1
