@@ -36,7 +36,7 @@ class Round:
         return int(rows[updates]["bytes_received"])
 
     def track_client_seconds(self, rows: dict[str, dict[str, Any]], updates: str) -> float:
-        return float(rows[updates]["client_ms"]) / 1e3
+        return float(rows[updates]["processor_ms_a_client"]) / 1e3
 
     def track_processor_seconds(self, rows: dict[str, dict[str, Any]], updates: str) -> float:
         return float(rows[updates]["processor_seconds"])

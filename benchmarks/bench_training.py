@@ -138,7 +138,7 @@ class SimulationRatios:
         return median(spent[1:])
 
     def _theirs(self, job: Work, python: str) -> float:
-        script = Path(__file__).with_name("flower_simulation.py")
+        script = Path(__file__).with_name("flower") / "simulate.py"
         with tempfile.TemporaryDirectory() as folder:
             np.save(f"{folder}/x.npy", job.features.reshape(CLIENTS, RECORDS, -1))
             np.save(f"{folder}/y.npy", job.labels.reshape(CLIENTS, RECORDS))
@@ -157,7 +157,10 @@ class SimulationRatios:
     def track_softmax(self) -> float:
         python = os.environ.get("EPPML_FLOWER_PYTHON")
         if not python:
-            print("skipped: EPPML_FLOWER_PYTHON names no interpreter with flwr[simulation]", file=sys.stderr)
+            print(
+                "skipped: EPPML_FLOWER_PYTHON names no interpreter with benchmarks/flower/requirements.txt",
+                file=sys.stderr,
+            )
             return float("nan")
         job = work("softmax", CLIENTS, RECORDS)
         before = self._ours(job)

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from chain_adapter.cli import app as chain_commands
+from fl.infer_cli import infer
 from fl.suite.cli import proofs_asked, suite
 from mpc.errors import EppmlError, ParameterError
 from mpc.runtime.cli import app as party
@@ -36,6 +37,7 @@ app = typer.Typer(
 
 app.command()(verify)
 app.command()(suite)
+app.command()(infer)
 app.add_typer(party, name="party")
 app.add_typer(ceremony, name="ceremony")
 app.add_typer(chain_commands, name="chain")

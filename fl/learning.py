@@ -20,6 +20,7 @@ _FIELDS = {
     "proximal": "training.prox",
     "strength": "training.prox",
     "prox": "training.prox",
+    "ridge": "training.ridge",
     "clip": "privacy.l2_clip",
 }
 

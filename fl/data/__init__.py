@@ -4,7 +4,7 @@ digits   scikit-learn's bundled 8x8 digits: 1,797 real images, nothing to downlo
 mnist    the four IDX files, from a directory or fetched from a public mirror, md5 checked
 cifar10  the six batches of the binary version, loose or in the publisher's archive
 adult    census records, 14 attributes as 105 inputs; two classes
-*-patches  digits or mnist as fixed patch features, for a linear head
+*-patches  cifar10, digits or mnist as fixed patch features, for a linear head
 """
 
 from pathlib import Path

@@ -28,10 +28,17 @@ class Recipe:
     patches: int
     side: int
     grid: int
-    components: int
+    components: int = 0
+    whitening: float = 0.1
+    mirrored: bool = False
+    low_precision: bool = False
 
 
 RECIPES = {
+    # 14,400 features of 60,000 images: ten minutes of one core, and 3.5 GB
+    "cifar10": Recipe(
+        root=100, patches=1600, side=6, grid=3, whitening=0.3, mirrored=True, low_precision=True
+    ),
     "digits": Recipe(root=10, patches=24, side=4, grid=2, components=60),
     "mnist": Recipe(root=50, patches=48, side=7, grid=4, components=200),
 }
@@ -76,5 +83,8 @@ def _computed(dataset: Dataset, recipe: Recipe) -> Dataset:
         side=recipe.side,
         grid=recipe.grid,
         components=recipe.components,
+        whitening=recipe.whitening,
+        mirrored=recipe.mirrored,
+        low_precision=recipe.low_precision,
     )
     return replace(features.apply(dataset, root), name=dataset.name + SUFFIX)

@@ -71,7 +71,9 @@ class LocalEngine:
             for group in self.work.groups(members)
         ]
         done: dict[int, Trained] = {}
-        for trained in self._here(tasks) if self.processes == 1 else self._spread(tasks):
+        # one group is not worth starting processes for
+        alone = self.processes == 1 or len(tasks) == 1
+        for trained in self._here(tasks) if alone else self._spread(tasks):
             done |= trained
         return {client: done[client] for client in sorted(done)}
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from fl.models.base import Model
 from fl.models.cnn import ConvNet
+from fl.models.least_squares import LeastSquares
 from fl.models.lenet import LeNet
 from fl.models.mlp import Perceptron
 from fl.models.softmax import SoftmaxRegression
@@ -14,6 +15,7 @@ __all__ = ["MODELS", "model_for"]
 MODELS: Mapping[str, Callable[[int, int], Model]] = {
     "cnn": ConvNet,
     "cnn-bf16": lambda inputs, classes: ConvNet(inputs, classes, bfloat16=True),
+    "least-squares": LeastSquares,
     "lenet": LeNet,
     "mlp": Perceptron,
     "softmax": SoftmaxRegression,

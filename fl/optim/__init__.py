@@ -11,11 +11,13 @@ feddyn    dynamic regularisation against it
 fedsgd    gradients instead of weights
 fsvrg     Federated SVRG: a round of gradients, then one of corrected steps
 dane      DANE: a round of gradients, then one of local problems
+conjugate ridge regression by conjugate gradients: products with a direction are sums
 dp_fedsgd sums of clipped gradients, record by record: what record-level privacy adds noise to
 registry  an algorithm by its name
 """
 
 from fl.optim.base import Algorithm
+from fl.optim.conjugate import ConjugateGradients
 from fl.optim.dane import DANE
 from fl.optim.dp_fedsgd import DPFedSGD
 from fl.optim.fedadam import FedAdam
@@ -33,6 +35,7 @@ __all__ = [
     "DANE",
     "FSVRG",
     "Algorithm",
+    "ConjugateGradients",
     "DPFedSGD",
     "FedAdam",
     "FedAvg",

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from fl.engine.local import LocalSGD
 from fl.optim.base import Algorithm
+from fl.optim.conjugate import ConjugateGradients
 from fl.optim.dane import DANE
 from fl.optim.dp_fedsgd import DPFedSGD
 from fl.optim.fedadam import FedAdam
@@ -22,7 +23,19 @@ __all__ = ["ALGORITHMS", "algorithm_for", "algorithm_settings"]
 
 ALGORITHMS: Mapping[str, type[Any]] = {
     kind.name: kind
-    for kind in (DANE, FSVRG, DPFedSGD, FedAdam, FedAvg, FedAvgM, FedDyn, FedProx, FedSGD, Scaffold)
+    for kind in (
+        DANE,
+        FSVRG,
+        ConjugateGradients,
+        DPFedSGD,
+        FedAdam,
+        FedAvg,
+        FedAvgM,
+        FedDyn,
+        FedProx,
+        FedSGD,
+        Scaffold,
+    )
 }
 
 

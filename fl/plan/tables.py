@@ -69,7 +69,8 @@ class Partition:
 class Training:
     """What a client does with its data: `algorithm` names the method, the rest is its local part.
 
-    `momentum` is the local momentum, `prox` the weight of the proximal term (FedProx, FedDyn, DANE).
+    `momentum` is the local momentum, `prox` the weight of the proximal term (FedProx, FedDyn, DANE), `ridge` that of the
+    squared weights in ridge regression.
     """
 
     algorithm: str = "fedavg"
@@ -78,6 +79,7 @@ class Training:
     learning_rate: float = 0.3
     momentum: float = 0.0
     prox: float = 0.0
+    ridge: float = 1e-5
     augment: str = "none"
 
     def __post_init__(self) -> None:
@@ -88,6 +90,7 @@ class Training:
         )
         require(0 <= self.momentum < 1, f"training.momentum must be in [0, 1), got {self.momentum}")
         require(0 <= self.prox < 1e6, f"training.prox must not be negative, got {self.prox}")
+        require(0 <= self.ridge < 1e6, f"training.ridge must not be negative, got {self.ridge}")
         _one_of("training.augment", self.augment, _AUGMENTS)
 
 

@@ -16,9 +16,10 @@ Source: Bonawitz et al., "Towards federated learning at scale: system design" (S
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from math import ceil, log2
+from time import process_time
 from typing import Any
 from typing import Protocol as Interface
 
@@ -133,7 +134,8 @@ class Clients(Interface):
 class ShardSum:
     """The sum of one shard, who was in it, and what it cost.
 
-    Units: bytes are those of the client that moved most; `client_seconds` is the sum over the shard's clients.
+    Units: bytes are those of the client that moved most. `client_seconds` (all clients of the shard together) and
+        `server_seconds` are the parties' bills by the clock, `processor_seconds` what this simulation of all of them took.
     """
 
     number: int
@@ -144,6 +146,7 @@ class ShardSum:
     faulty: dict[int, str]
     client_seconds: float
     server_seconds: float
+    processor_seconds: float
     bytes_sent: int
     bytes_received: int
 
@@ -270,6 +273,7 @@ def make_shards(
 
 def sum_shard(shard: Shard, clients: Clients) -> ShardSum | LostShard:
     """Run one shard's secure aggregation; a shard that cannot open its sum is lost, and says why."""
+    clock = process_time()
     parties = clients.parties(shard)
     everyone: dict[int, Protocol[Any]] = {
         SERVER: server(shard.parameters, parties.identities),
@@ -292,6 +296,7 @@ def sum_shard(shard: Shard, clients: Clients) -> ShardSum | LostShard:
         faulty=aggregate.faulty,
         client_seconds=sum(cost.compute_seconds for cost in costs),
         server_seconds=result.costs[SERVER].compute_seconds,
+        processor_seconds=process_time() - clock,
         bytes_sent=max((cost.bytes_sent for cost in costs), default=0),
         bytes_received=max((cost.bytes_received for cost in costs), default=0),
     )
@@ -315,7 +320,7 @@ def add_shards(prime: int, outcomes: Iterable[ShardSum | LostShard]) -> Hierarch
             total, field_total = np.zeros_like(outcome.total), [0] * len(outcome.field_total)
         total += outcome.total
         field_total = [(a + b) % prime for a, b in zip(field_total, outcome.field_total, strict=True)]
-        shards.append(_without_sum(outcome))
+        shards.append(replace(outcome, total=np.zeros(0, dtype=np.int64), field_total=[]))
     lost.sort(key=lambda shard: shard.number)
     if total is None:
         raise NotEnoughParties(
@@ -332,18 +337,3 @@ def sum_shards(shards: Sequence[Shard], clients: Clients) -> HierarchicalSum:
     Raises: NotEnoughParties when every shard is lost.
     """
     return add_shards(shards[0].parameters.field, (sum_shard(shard, clients) for shard in shards))
-
-
-def _without_sum(shard: ShardSum) -> ShardSum:
-    return ShardSum(
-        shard.number,
-        np.zeros(0, dtype=np.int64),
-        [],
-        shard.included,
-        shard.dropped,
-        shard.faulty,
-        shard.client_seconds,
-        shard.server_seconds,
-        shard.bytes_sent,
-        shard.bytes_received,
-    )

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self
 
@@ -102,12 +103,25 @@ class RayExecutor:
         return max(1, int(resources.get("CPU", 1)))
 
     def spawn(self, name: str, make: Callable[..., Any], *arguments: Any, worker: bool = False) -> Actor:
-        options = {"name": name, "namespace": self.namespace, "num_cpus": int(worker), "max_restarts": 0}
+        options = {
+            # several may have one name here, but not in Ray
+            "name": f"{name}#{token_hex(4)}",
+            "namespace": self.namespace,
+            "num_cpus": int(worker),
+            "max_restarts": 0,
+        }
         return _RayActor(ray.remote(Host).options(**options).remote(make, arguments))
 
     def actor(self, name: str) -> Actor:
-        """The actor of this name. Raises: ValueError when there is none."""
-        return _RayActor(ray.get_actor(name, namespace=self.namespace))
+        """A living actor that was spawned under this name. Raises: ParameterError when there is none."""
+        for full in self._names():
+            if full.rpartition("#")[0] == name:
+                return _RayActor(ray.get_actor(full, namespace=self.namespace))
+        raise ParameterError(f"no actor is called {name!r}")
+
+    def _names(self) -> list[str]:
+        named = ray.util.list_named_actors(all_namespaces=True)
+        return [actor["name"] for actor in named if actor["namespace"] == self.namespace]
 
     def first(self, pending: Sequence[Pending], timeout_s: float | None = None) -> int | None:
         references = [answer.reference for answer in pending if isinstance(answer, _RayPending)]
@@ -115,9 +129,8 @@ class RayExecutor:
         return references.index(done[0]) if done else None
 
     def close(self) -> None:
-        for actor in ray.util.list_named_actors(all_namespaces=True):
-            if actor["namespace"] == self.namespace:
-                ray.kill(ray.get_actor(actor["name"], namespace=self.namespace))
+        for name in self._names():
+            ray.kill(ray.get_actor(name, namespace=self.namespace))
 
     def __enter__(self) -> Self:
         return self

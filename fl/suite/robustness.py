@@ -21,18 +21,21 @@ from fl.optim.fedavg import FedAvg
 from fl.partition import split
 from fl.plan import Partition
 from fl.poisoning import poisoned_data
-from fl.robust import Context, Memory, Rule, encode_directions, rule_for
-from fl.robust.directions import RootSet, root_update, trained_directions
+from fl.robust import RULES, ConeTest, Context, Memory, Rule, encode_directions
+from fl.robust.directions import RootSet, gradient_directions, root_update, trained_directions
 from fl.seeds import generator
 from mpc.codec import Codec
 from mpc.errors import ParameterError
 
-__all__ = ["DEEP", "LINEAR", "SMOKE", "Setting", "measure", "robustness"]
+__all__ = ["CASES", "DEEP", "LINEAR", "SMOKE", "Setting", "measure", "robustness"]
 
 Row = dict[str, Any]
 Vector = NDArray[np.float32]
 
 _ROOT_EPOCHS = 3
+
+CASES: dict[str, Rule] = {**RULES, "cone-round": ConeTest(keep=0.0)}
+"""What is measured, by name: every rule, and the cone test without memory, as a plan's rounds apply it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Setting:
     """One federation; `records` training samples in all, `root` public ones of each class besides.
 
     `malicious` clients attack in every round. Updates are encoded with `bits` bits to +-`clip`, in model units.
+    `directions` are the cone's: "gradient", one a class, or "trained", one a class and one a pair of classes.
     """
 
     model: str = "softmax"
@@ -52,8 +56,11 @@ class Setting:
     sgd: LocalSGD = LocalSGD(epochs=1, batch=32, learning_rate=0.5)
     clip: float = 2.0
     bits: int = 16
+    directions: str = "gradient"
 
     def __post_init__(self) -> None:
+        if self.directions not in ("gradient", "trained"):
+            raise ParameterError(f"directions are gradient or trained, not {self.directions!r}")
         if not 0 <= self.malicious < self.clients:
             raise ParameterError(
                 f"malicious clients must be fewer than all {self.clients}, got {self.malicious}"
@@ -97,7 +104,7 @@ def _gather(setting: Setting, dataset: Dataset, seed: int) -> _Federation:
 
 
 def measure(
-    setting: Setting, rule: Rule, attack: str, dataset: Dataset, seed: int, processes: int = 1
+    setting: Setting, case: str, attack: str, dataset: Dataset, seed: int, processes: int = 1
 ) -> tuple[Row, list[float]]:
     """One training under one attack ("none": nobody attacks); a row for the table, and the accuracy by round.
 
@@ -105,7 +112,7 @@ def measure(
     honest ones; None where the rule judges nobody. `success` is the share of stamped test images that a backdoored
     model gives the attackers' class. A client whose training diverged is not in the round, and not counted.
     """
-    began = time.perf_counter()
+    began, rule = time.perf_counter(), CASES[case]
     federation = _gather(setting, dataset, seed)
     attackers = federation.attackers if attack != "none" else ()
     features, labels, shards = poisoned_data(
@@ -137,7 +144,7 @@ def measure(
             accuracies.append(model.evaluate(w, dataset.test_x, dataset.test_y).accuracy)
     accepted, bad = np.concatenate(verdicts, axis=1)
     return {
-        "rule": rule.name,
+        "rule": case,
         "attack": attack,
         "model": setting.model,
         "partition": setting.partition.kind,
@@ -167,8 +174,12 @@ def _context(
     model, root = federation.model, federation.root
     directions = update = None
     if rule.name == "cone" or attack == "adaptive":
-        how = replace(setting.sgd, epochs=_ROOT_EPOCHS)
-        directions = encode_directions(trained_directions(model, w, root, how, seed, number))
+        if setting.directions == "trained":
+            how = replace(setting.sgd, epochs=_ROOT_EPOCHS)
+            found = trained_directions(model, w, root, how, seed, number)
+        else:
+            found = gradient_directions(model, w, root)
+        directions = encode_directions(found)
     if rule.name == "fltrust":
         update = root_update(model, w, root, setting.sgd, seed, number) / codec.step
     return Context(directions, update)
@@ -209,7 +220,7 @@ def _success(model: Model, w: Vector, dataset: Dataset, attack: str) -> float | 
 
 def robustness(
     settings: Sequence[Setting],
-    rules: Sequence[str],
+    cases: Sequence[str],
     attacks: Sequence[str],
     seeds: Sequence[int],
     dataset: Dataset,
@@ -217,14 +228,16 @@ def robustness(
 ) -> Iterator[tuple[Row, list[float]]]:
     """`measure` for every combination, seed by seed, as each is done.
 
-    Raises: ParameterError for an unknown rule or attack, before anything is trained.
+    Raises: ParameterError for an unknown case or attack, before anything is trained.
     """
-    chosen = [rule_for(name) for name in rules]
+    for case in cases:
+        if case not in CASES:
+            raise ParameterError(f"unknown rule {case!r}: there are {', '.join(CASES)}")
     for attack in attacks:
         if attack != "none":
             attack_for(attack)
     for setting in settings:
         for seed in seeds:
             for attack in attacks:
-                for rule in chosen:
-                    yield measure(setting, rule, attack, dataset, seed, processes)
+                for case in cases:
+                    yield measure(setting, case, attack, dataset, seed, processes)

@@ -11,6 +11,16 @@ from typing import Any
 
 from fl.suite.cell import Cell
 from fl.suite.costs import cost_cell
+from fl.suite.experiments import (
+    churn_cell,
+    client_privacy_cell,
+    incentives_cell,
+    leakage_cell,
+    record_run_cell,
+    robustness_cell,
+    scale_cell,
+    trust_cell,
+)
 from fl.suite.runs import run_cell
 from mpc.errors import ParameterError
 
@@ -75,27 +85,44 @@ def _smoke() -> list[Cell]:
             f"digits, {method}",
             "digits",
             {**_DIGITS, **settings, "training.algorithm": method},
-            4,
+            5,
         )
         for method, settings in _METHODS.items()
     ]
     return [
         *runs,
+        record_run_cell("digits-record-dp", "digits-patches", 8.0, 5),
+        robustness_cell("digits-robustness", "digits", "smoke", 6),
+        leakage_cell("digits-leakage", "digits", "smoke", 9),
         cost_cell("digits-cost", "digits, softmax regression", "digits", {**_DIGITS, "rounds": 1}, 8),
+        churn_cell("digits-churn", "digits", {**_DIGITS, "rounds": 4}, (0.3,), 4),
+        incentives_cell("digits-incentives", "smoke", 4),
+        trust_cell("trust"),
     ]
 
 
 def _mnist() -> list[Cell]:
+    softmax_shards = {**_SOFTMAX, **_SHARDS}
     return [
-        run_cell("mnist-lenet", "LeNet, Dirichlet 0.5", "mnist", _LENET, 300),
-        run_cell("mnist-softmax", "softmax regression, Dirichlet 0.5", "mnist", _SOFTMAX, 150),
-        run_cell(
-            "mnist-shards", "softmax regression, two classes a client", "mnist", {**_SOFTMAX, **_SHARDS}, 150
-        ),
-        run_cell("mnist-lenet-shards", "LeNet, two classes a client", "mnist", {**_LENET, **_SHARDS}, 300),
+        run_cell("mnist-lenet", "LeNet, Dirichlet 0.5", "mnist", _LENET, 420),
+        run_cell("mnist-softmax", "softmax regression, Dirichlet 0.5", "mnist", _SOFTMAX, 240),
+        run_cell("mnist-shards", "softmax regression, two classes a client", "mnist", softmax_shards, 240),
+        run_cell("mnist-lenet-shards", "LeNet, two classes a client", "mnist", {**_LENET, **_SHARDS}, 420),
+        record_run_cell("mnist-record-dp", "mnist-patches", 2.9, 420),
+        client_privacy_cell("mnist-client-dp", "mnist-patches", 900),
+        robustness_cell("mnist-robustness", "mnist", "cone", 400),
+        robustness_cell("mnist-robustness-others", "mnist", "others", 300),
+        robustness_cell("mnist-robustness-lenet", "mnist", "deep", 400),
+        leakage_cell("mnist-leakage", "mnist", "full", 200),
         cost_cell("mnist-cost", "MNIST, LeNet, 100 clients", "mnist", {**_LENET, "rounds": 1}, 60),
+        churn_cell("digits-churn", "digits", {**_DIGITS, "rounds": 20}, (0.0, 0.1, 0.3, 0.5), 60),
+        incentives_cell("digits-incentives", "full", 60),
+        scale_cell("mnist-scale", 10_000, "mnist", 500),
+        trust_cell("trust"),
     ]
 
 
 def _cifar10() -> list[Cell]:
-    return [run_cell("cifar10-cnn", "GroupNorm CNN, Dirichlet 0.5", "cifar10", _CIFAR, 7200)]
+    return [
+        run_cell("cifar10-cnn", "GroupNorm CNN, Dirichlet 0.5", "cifar10", _CIFAR, 7200),
+    ]

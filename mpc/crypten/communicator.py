@@ -129,6 +129,9 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
         sent, tensor = self._arrived[source].popleft()
         if sent != operation:
             raise FaultyParty(self._parties[source], "is in another operation than this party")
+        # CrypTen's seeds in debug mode are sent as a number and received as a vector of one
+        if operation == _SEND and like is not None and tensor.numel() == like.numel() == 1:
+            tensor = tensor.reshape(like.shape)
         if like is not None and (tensor.dtype != like.dtype or tensor.shape != like.shape):
             raise FaultyParty(
                 self._parties[source],

@@ -135,7 +135,7 @@ def run_parties(
     return PartiesResult(
         [reports[number].value for number in numbers],
         {number: report.cost for number, report in reports.items() if report.cost is not None},
-        _trust(provider, parties),
+        reports[1].trust or _trust(provider, parties),
         time.perf_counter() - begin,
         directory,
     )
@@ -167,9 +167,7 @@ def _setup(provider: "str | Setup", allow_insecure: bool) -> "tuple[Setup | None
 def _trust(provider: "str | Setup", parties: int) -> str:
     if provider == "dealer":
         return f"party {parties + 1}, the dealer, knows every mask and must collude with no other party"
-    if provider == "first-party":
-        return "party 1 knows every mask, and can read every input"
-    return f"the provider {provider if isinstance(provider, str) else provider.__name__}"
+    return "party 1 knows every mask, and can read every input"
 
 
 class _Crew:

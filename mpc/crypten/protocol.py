@@ -13,7 +13,7 @@ Assumes: all parties follow the protocol (a wrong share changes results unnotice
 Source: Knott et al., "CrypTen: Secure multi-party computation meets machine learning", NeurIPS 2021.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import TypeVar
 
 from mpc.crypten.agreement import Seeds, agree
@@ -21,6 +21,7 @@ from mpc.crypten.channel import Channel, in_thread
 from mpc.crypten.communicator import RoundCommunicator
 from mpc.crypten.patches import install
 from mpc.crypten.providers.base import CorrelatedProvider, Setup, Source
+from mpc.crypten.providers.client_aided import with_clients
 from mpc.crypten.providers.dealer import DealerSource
 from mpc.crypten.randomness import StreamGenerator
 from mpc.crypten.state import Party, acting_as
@@ -41,11 +42,13 @@ def on_tensors(
     *,
     dealer: int | None = None,
     provider: Setup | None = None,
+    client_squares: Mapping[int, tuple[bytes, int]] | None = None,
 ) -> Generator[Outbox, Inbox, T]:
     """One party's side of `body` among `parties`; ranks are positions among them.
 
     Multiplications need the number of a `dealer`, which runs `deal_on_demand`, or a `provider`; with neither,
     CrypTen's own provider is asked, which is refused unless `install(allow_insecure=True)` was called.
+    `client_squares` holds what each client dealt this party, for `squares_of` (`providers.client_aided`).
 
     Raises: ParameterError for parties that are none, or a dealer beside a provider; whatever the body raises;
         FaultyParty naming whoever sends something else than is due.
@@ -62,6 +65,8 @@ def on_tensors(
         source = DealerSource(dealer, seeds, me == parties[0])
     elif provider is not None:
         source = yield from provider(me, parties, randomness.derive("provider"))
+    if source is not None and client_squares:
+        source = yield from with_clients(me, parties, source, client_squares, randomness.derive("clients"))
 
     def run(channel: Channel) -> T:
         communicator = RoundCommunicator(me, parties, channel)

@@ -14,7 +14,7 @@ import torch
 
 from mpc.crypten.patches import install
 from mpc.crypten.protocol import on_tensors
-from mpc.crypten.providers.base import Setup
+from mpc.crypten.providers.base import Setup, Source
 from mpc.crypten.providers.dealer import deal_on_demand
 from mpc.errors import EppmlError
 from mpc.prg import Stream
@@ -65,6 +65,7 @@ class Report:
 
     value: Any = field(default=None, repr=False)
     cost: Cost | None = None
+    trust: str = ""
     failure: Failure | None = None
 
 
@@ -76,8 +77,9 @@ def work(job: Job, parent: Connection) -> None:
         os.dup2(log, stream.fileno())
     torch.set_num_threads(job.threads)
     try:
-        result = asyncio.run(_take_part(job, parent))
-        report = Report(result.value, result.cost)
+        trust: list[str] = []
+        result = asyncio.run(_take_part(job, parent, trust))
+        report = Report(result.value, result.cost, "".join(trust))
     except BaseException as error:  # whatever it was, the parent says so in one sentence
         traceback.print_exc()
         report = Report(failure=_failure(error))
@@ -88,7 +90,7 @@ def work(job: Job, parent: Connection) -> None:
         parent.send(Report(failure=_failure(error)))
 
 
-async def _take_part(job: Job, parent: Connection) -> TlsResult[Any]:
+async def _take_part(job: Job, parent: Connection, trust: list[str]) -> TlsResult[Any]:
     ports: dict[int, int] = await asyncio.to_thread(parent.recv)
     peers = {
         index: Peer(certificate, "127.0.0.1", ports.get(index, 0))
@@ -98,7 +100,7 @@ async def _take_part(job: Job, parent: Connection) -> TlsResult[Any]:
     async with TlsParty(job.me, job.identity, peers, max_message=MAX_MESSAGE - 1) as party:
         parent.send(party.port)
         return await party.run(
-            _protocol(job),
+            _protocol(job, trust),
             session=job.session,
             deadline=job.deadline,
             join_deadline=job.join_deadline,
@@ -106,7 +108,15 @@ async def _take_part(job: Job, parent: Connection) -> TlsResult[Any]:
         )
 
 
-def _protocol(job: Job) -> Protocol[Any]:
+def _protocol(job: Job, trust: list[str]) -> Protocol[Any]:
+    """The job's side of the run; `trust` gets the provider's sentence."""
+
+    def setup(me: int, parties: tuple[int, ...], stream: Stream) -> Protocol[Source]:
+        assert job.provider is not None
+        source = yield from job.provider(me, parties, stream)
+        trust.append(source.trust)
+        return source
+
     install(allow_insecure=job.allow_insecure)
     randomness = Stream.from_os(b"mpc.crypten")
     if job.function is None:
@@ -118,7 +128,7 @@ def _protocol(job: Job) -> Protocol[Any]:
         lambda: function(rank, *job.arguments),
         randomness,
         dealer=job.dealer,
-        provider=job.provider,
+        provider=None if job.provider is None else setup,
     )
 
 

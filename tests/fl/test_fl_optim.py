@@ -1,5 +1,6 @@
 """The algorithms against their papers: plain loops over clients and records, one at a time, no batching."""
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -198,8 +199,9 @@ def test_fedsgd_is_one_step_of_gradient_descent_on_all_records(work: Work) -> No
 
 
 @pytest.mark.parametrize("name", sorted(ALGORITHMS))
-def test_sizes_are_as_announced_and_a_round_pickles(work: Work, name: str) -> None:
+def test_sizes_are_as_announced_and_a_step_repeats_bit_for_bit(work: Work, name: str) -> None:
     algorithm = algorithm_for(name, SGD)
+    assert pickle.loads(pickle.dumps(algorithm)) == algorithm and algorithm.name == name
     size = work.model.size
     state = algorithm.initial_state(work.model.initial(1))
     assert len(state) == algorithm.state_size(size) and np.array_equal(state[:size], work.model.initial(1))

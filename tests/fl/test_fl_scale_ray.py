@@ -119,7 +119,7 @@ def test_a_killed_aggregator_takes_its_shard_along(executor: Any, tmp_path: Path
     thread.start()
     with pipe.open("wb"):  # opens when an aggregator is reading: shard 1 is in its hands
         # shards 0 and 1 go to the first two aggregators
-        ray.kill(ray.get_actor("aggregator 2 of master 0.0.0", namespace=executor.namespace))
+        executor.actor("aggregator 2 of master 0.0.0").kill()  # ray.kill
         thread.join()
     (report,) = outcome
     (lost,) = report.sum.lost
@@ -127,6 +127,18 @@ def test_a_killed_aggregator_takes_its_shard_along(executor: Any, tmp_path: Path
     assert set(report.sum.included) == set(range(1, 21)) - set(lost.clients)
     want = np.sum(list(people().updates(report.sum.included).values()), axis=0)
     assert (report.sum.total == want).all()
+
+
+def test_a_wait_ends_in_time(executor: Any, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    actor = executor.spawn("reader", Path, pipe)
+    pending = actor.call("read_bytes")
+    assert executor.first([pending], 0.0) is None
+    pipe.write_bytes(b"now")
+    assert executor.first([pending]) == 0 and pending.result() == b"now"
+    with pytest.raises(ParameterError, match="no actor"):
+        executor.actor("nobody")
 
 
 def test_errors_come_back_as_they_were(executor: Any) -> None:
@@ -185,7 +197,7 @@ def test_joining_a_cluster_that_another_process_started(cluster: str, environmen
         check=True,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=120,
+        timeout=300,
         env=environment,
     )
     want = np.sum(list(people().updates(range(1, 21)).values()), axis=0)

@@ -138,7 +138,7 @@ def test_attackers_are_left_out_whether_updates_are_seen_or_shared(play: Play, m
         ({"robustness.rule": "median", "aggregation.mode": "plain"}, r"robustness\.rule must be none"),
         ({"privacy.kind": "record", "privacy.epsilon": 1.0}, "needs a clip"),
         ({"privacy.epsilon": 1.0}, "kind is 'none'"),
-        ({"partition.kind": "shards", "clients": 400}, "client"),
+        ({"partition.kind": "shards", "clients": 1000}, "client"),
         ({"participation.fraction": 0.1}, "leaves"),
         ({"proofs.kind": "sample", "proofs.rounds": 99}, "cannot sample"),
         ({"model": "cnn"}, "reads images"),

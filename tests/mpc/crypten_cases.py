@@ -27,15 +27,26 @@ def run(
     seed: int = 0,
     max_rounds: int = 60_000,
     replace: dict[int, Any] | None = None,
+    squares: dict[int, tuple[dict[int, bytes], int]] | None = None,
 ) -> RunResult:
-    """`body(rank)` as every party, with a dealer unless there is a provider or `dealer` says otherwise."""
+    """`body(rank)` as every party, with a dealer unless there is a provider or `dealer` says otherwise.
+
+    `squares` holds by client what it dealt each party, and how many.
+    """
     numbers = tuple(range(1, parties + 1))
     with_dealer = provider is None if dealer is None else dealer
     number = parties + 1 if with_dealer else None
 
     def party(me: int) -> Any:
+        dealt = {client: (data[me], count) for client, (data, count) in (squares or {}).items()}
         return on_tensors(
-            me, numbers, lambda: body(me - 1), stream(seed, me), dealer=number, provider=provider
+            me,
+            numbers,
+            lambda: body(me - 1),
+            stream(seed, me),
+            dealer=number,
+            provider=provider,
+            client_squares=dealt,
         )
 
     protocols: dict[int, Any] = {me: party(me) for me in numbers}

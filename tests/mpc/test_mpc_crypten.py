@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-import mpc.crypten  # noqa: F401
+import mpc.crypten
 from mpc.crypten import install, patches
 from mpc.crypten.aggregate import MAX_MAGNITUDE, secure_aggregate
+from mpc.crypten.compat import load
 from mpc.crypten.providers import transfer
 from mpc.crypten.randomness import StreamGenerator, random_bits, random_ring_element
 from mpc.errors import FaultyParty, InsecureError, ParameterError
@@ -16,7 +17,8 @@ from mpc.prg import Stream
 from mpc.runtime import Network, run_local
 from tests.mpc.crypten_cases import run, stream, values
 
-crypten = pytest.importorskip("crypten")
+crypten = load()
+
 torch.set_num_threads(1)
 
 

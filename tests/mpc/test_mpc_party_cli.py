@@ -159,8 +159,9 @@ INPUTS: dict[str, list[dict[str, Any]]] = {
     "less-than": [{"length": 2, "vector": [1, 9]}, {"length": 2, "vector": [2, 2]}, {"length": 2}],
     "median": [{"length": 2, "vector": v} for v in ([1, 9], [5, 5], [7, -1])],
     "trimmed-mean": [{"length": 2, "vector": v} for v in ([1, 9], [5, 5], [7, -1])],
+    "secure-aggregate": [{"length": 2, "vector": v} for v in ([1, 9], [5, 5], [7, -1])],
 }
-WANT = {
+WANT: dict[str, tuple[Any, Any]] = {
     "sum": (-4, -5),
     "product": (-72, -36),
     "inner-product": (-7, -7),
@@ -168,6 +169,10 @@ WANT = {
     "less-than": ([True, False], [True, False]),
     "median": ([5, 5], [3, 7]),
     "trimmed-mean": ([5, 5], None),
+    "secure-aggregate": (
+        {"sum": [13, 13], "accepted": [True, True, True]},
+        {"sum": [6, 14], "accepted": [True, True]},
+    ),
 }
 
 

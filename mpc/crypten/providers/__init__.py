@@ -10,15 +10,19 @@
 """
 
 from mpc.crypten.providers.base import CorrelatedProvider, Setup, Source
+from mpc.crypten.providers.client_aided import ClientAided, contribute_squares, squares_of
 from mpc.crypten.providers.dealer import DealerSource, deal_on_demand
 from mpc.crypten.providers.transfer import TransferSource, transfer
 
 __all__ = [
+    "ClientAided",
     "CorrelatedProvider",
     "DealerSource",
     "Setup",
     "Source",
     "TransferSource",
+    "contribute_squares",
     "deal_on_demand",
+    "squares_of",
     "transfer",
 ]

@@ -40,6 +40,10 @@ class Source(ABC):
     def make(self, item: Item | Bilinear) -> Protocol[Shares]:
         """This party's shares of an item."""
 
+    def is_stocked(self, kind: Kind) -> bool:
+        """Whether items of this kind may be made ahead and used for anything."""
+        return True
+
     def end(self) -> Protocol[None]:
         """Nothing more will be asked for."""
         yield from ()
@@ -63,6 +67,8 @@ class CorrelatedProvider(TupleProvider):  # type: ignore[misc]
 
     def _take(self, kind: Kind, count: int) -> Shares:
         """`count` elements from the stock, which is filled up first if it holds fewer."""
+        if not self.source.is_stocked(kind):
+            return self._make(Item(kind, count))
         stock = self._stock.get(kind)
         missing = count - (0 if stock is None else len(stock[0]))
         if missing > 0:

@@ -1,6 +1,6 @@
-"""The peer of bench_training, run by the interpreter of another environment (flower-simulation.txt).
+"""The peer of bench_training, run by the interpreter of another environment (requirements.txt beside it).
 
-Usage: flower_simulation.py DIRECTORY ROUNDS PROCESSES. DIRECTORY holds x.npy [clients, records, inputs], y.npy
+Usage: simulate.py DIRECTORY ROUNDS PROCESSES. DIRECTORY holds x.npy [clients, records, inputs], y.npy
 [clients, records] and settings.json. Every client trains softmax regression in numpy, every round; the seconds of each
 round but the first, which starts the actors, are printed as JSON.
 """
