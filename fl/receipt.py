@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from fl.aggregate.secagg import sum_parameters
+from fl.plan import Terms
 from fl.record import RoundRecord
 from fl.rundir import RunDirectory
 from fl.shared.screening import LEAKAGE, TRUST, has_dealer
@@ -67,7 +68,8 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
             "setup": {"kind": "single-party", "warning": insecure[0]},
             "aggregation": aggregation,
             "keys": _keys(session),
-            "who_saw_what": _views(terms.aggregation.mode, terms.aggregation.min_clients, session.records),
+            "who_saw_what": _views(terms.aggregation.mode, terms.aggregation.min_clients, session.records)
+            + _server_views(terms),
             "privacy": _privacy(session),
             "opened_sums": [
                 {
@@ -177,6 +179,19 @@ def _aggregation(session: "Session") -> dict[str, Any]:
         ],
         "justification": chosen.justification,
     }
+
+
+def _server_views(terms: Terms) -> list[dict[str, str]]:
+    """What servers that hold shares of updates saw, where there are any."""
+    if terms.aggregation.mode != "shares":
+        return []
+    rule, servers = terms.robustness.rule, terms.aggregation.servers
+    seen = [{"who": "each server", "what": f"{LEAKAGE[rule, servers]}; who took part, and who was left out"}]
+    if has_dealer(rule, servers):
+        seen.append(
+            {"who": "the dealer", "what": "who was called for a sum, and every mask of the servers' products"}
+        )
+    return seen
 
 
 def _shares(rule: str, servers: int) -> dict[str, Any]:

@@ -99,8 +99,10 @@ def _exact(left: Sequence[Doubles], right: Sequence[Doubles]) -> Words:
     low = _words(first[:, :m])
     middle = _words(first[:, m : 2 * m] + second[:, :m])
     high = _words(first[:, 2 * m :] + third + 2 * second[:, m:])
-    return low + (middle << np.uint64(22)) + (high << np.uint64(43))
+    product: Words = low + (middle << np.uint64(22)) + (high << np.uint64(43))
+    return product
 
 
 def _words(exact: Doubles) -> Words:
-    return exact.astype(np.int64).view(np.uint64)
+    words: Words = exact.astype(np.int64).view(np.uint64)
+    return words

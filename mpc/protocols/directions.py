@@ -38,7 +38,7 @@ def as_directions(vectors: npt.ArrayLike) -> Directions:
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     if rows.ndim != 2 or not np.all(np.isfinite(norms)) or not np.all(norms > 0):
         raise ParameterError("directions are finite vectors that are not zero")
-    rounded = np.rint(rows / norms * (1 << UNIT)).astype(np.int64)
+    rounded: Directions = np.rint(rows / norms * (1 << UNIT)).astype(np.int64)
     if not np.all(rounded.any(axis=1)):
         raise ParameterError(f"a direction of {rows.shape[1]} coordinates rounds to nothing")
     return rounded

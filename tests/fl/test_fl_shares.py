@@ -94,10 +94,6 @@ def honest() -> dict[int, NDArray[np.int64]]:
     return dict(zip(EVERYBODY, rows, strict=True))
 
 
-def given(updates: dict[int, NDArray[np.int64]]) -> dict[int, Given]:
-    return {i: Given(values, [R - i, i * i][: 1 + (i > 0)]) for i, values in updates.items()}
-
-
 def changed(honest: Protocol[Any], change: Change) -> Protocol[Any]:
     outbox, number = next(honest), 1
     while True:
@@ -109,15 +105,12 @@ def changed(honest: Protocol[Any], change: Change) -> Protocol[Any]:
             return stop.value
 
 
-def play(
+def everyone(
     setting: RoundSetting,
     updates: dict[int, NDArray[np.int64]],
-    *,
-    corrupt: dict[int, Change] | None = None,
-    network: Network | None = None,
     calls: tuple[SumCall, ...] = (CALL,),
     secrets: dict[int, MemberSecrets] = SECRETS,
-) -> RunResult:
+) -> dict[int, Protocol[Any]]:
     """The coordinator calls for sums one after the other; its result is a list of sums, or of what went wrong."""
     chunks = setting.statement.chunks
 
@@ -141,7 +134,19 @@ def play(
 
     parties: dict[int, Protocol[Any]] = {COORDINATOR: coordinator()}
     parties |= {index: client(index) for index in updates}
-    parties |= {p: server_round(setting, p, secrets[p]) for p in setting.committee_parties}
+    return parties | {p: server_round(setting, p, secrets[p]) for p in setting.committee_parties}
+
+
+def play(
+    setting: RoundSetting,
+    updates: dict[int, NDArray[np.int64]],
+    *,
+    corrupt: dict[int, Change] | None = None,
+    network: Network | None = None,
+    calls: tuple[SumCall, ...] = (CALL,),
+    secrets: dict[int, MemberSecrets] = SECRETS,
+) -> RunResult:
+    parties = everyone(setting, updates, calls, secrets)
     for party, change in (corrupt or {}).items():
         parties[party] = changed(parties[party], change)
     return run_local(parties, network=network, record=True)

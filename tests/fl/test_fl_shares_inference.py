@@ -173,6 +173,27 @@ def test_the_layers_of_a_flat_vector_are_the_models_own() -> None:
         assert np.array_equal(plain_labels(layers_of(name, 64, 10, flat), rows), logits.argmax(axis=1))
 
 
+@pytest.mark.parametrize("dealer", [True, False])
+def test_parties_started_from_files_label_as_well(dealer: bool, tmp_path: Path) -> None:
+    from fl.models import model_for, to_safetensors
+    from fl.shared.by_file import label
+
+    flat, rows = model_for("softmax", 6, 3).initial(2), inputs(2, 6)
+    (tmp_path / "model").write_bytes(to_safetensors(flat))
+    common: dict[str, Any] = {"sizes": [6, 3], "inputs": 2, "dealer": dealer}
+    own: dict[int, dict[str, Any]] = {1: {"features": rows.tolist()}, 2: {"model": str(tmp_path / "model")}}
+    parties = {
+        me: label(me, (1, 2, 3, 4, 5), common | own.get(me, {}), stream("file", me)) for me in range(1, 6)
+    }
+    result = run_local(parties, raise_errors=True)
+    assert result.results[1] == plain_labels(layers_of("softmax", 6, 3, flat), rows).tolist()
+    for wrong in ({"sizes": 3}, common | {"features": [["a"]]}, common | {"dealer": 1}):
+        with pytest.raises(ParameterError):
+            next(label(1, (1, 2, 3, 4, 5), wrong, stream("x")))
+    with pytest.raises(ParameterError):
+        next(label(2, (1, 2, 3, 4, 5), common | {"model": "nowhere"}, stream("x")))
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with updates shared among two servers and the cone test, nobody's proofs, and two attackers."""
@@ -217,6 +238,7 @@ def test_the_receipt_names_what_servers_learn_and_who_could_see_updates(finished
     receipt = json.loads((finished.path / "receipt.json").read_text())
     assert receipt["aggregation"]["parameters"] == [{"servers": 2, "rule": "cone"}]
     assert "passed the test" in receipt["aggregation"]["justification"]
+    assert {"each server", "the dealer"} <= {view["who"] for view in receipt["who_saw_what"]}
     assert any("follow the protocol" in sentence for sentence in receipt["insecure"])
 
 
