@@ -84,6 +84,7 @@ def _let_shares_load() -> None:
             binary.BinarySharedTensor,
             crypten.encoder.FixedPointEncoder,
             crypten.mpc.ptype,
+            frozenset,
             crypten.gradients.AutogradContext,
             *crypten.gradients.FUNCTION_REGISTRY.values(),
             *serial.RestrictedUnpickler._RestrictedUnpickler__SAFE_CLASSES.values(),

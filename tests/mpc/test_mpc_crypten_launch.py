@@ -1,7 +1,10 @@
 """`run_parties`: processes, deadlines, names for those who fail, logs; and from_torch on the way."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ import torch
 from mpc.crypten import PartyFailed, run_parties
 from mpc.crypten.compat import load
 from mpc.errors import FaultyParty, InsecureError, ParameterError, PartyTimeout
+from mpc.runtime.party_file import run_file
+from tests.mpc.test_mpc_party_cli import write_files
 
 crypten = load()
 
@@ -103,6 +108,46 @@ def test_what_cannot_work_is_refused_before_anything_runs() -> None:
         run_parties(2, product, torch.ones(1), provider="mpc.crypten.nothing:here")
     with pytest.raises(ParameterError, match="have to be importable"):
         run_parties(2, lambda rank: rank)
+
+
+@pytest.mark.slow
+def test_two_machines_worth_of_parties_aggregate(tmp_path: Path) -> None:
+    """`eppml party --protocol secure-aggregate --config F`, a process each, from files that name no protocol."""
+    files = write_files(
+        tmp_path, "secure-aggregate", {1: "length = 2\nvector = [3, 4]", 2: "length = 2\nvector = [900, 1]"}
+    )
+    for file in files:
+        lines = file.read_text().splitlines()
+        file.write_text("\n".join([*(line for line in lines if "protocol" not in line)]))
+        file.write_text(file.read_text().replace("[input]", "[input]\nmax_norm = 100"))
+    command = [
+        sys.executable,
+        "-m",
+        "mpc.runtime.cli",
+        "--json",
+        "--protocol",
+        "secure-aggregate",
+        "--config",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    running = [
+        subprocess.Popen(
+            [*command, str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        for file in files
+    ]
+    for process in running:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        answer = json.loads(out)
+        assert answer["result"] == {"sum": [3, 4], "accepted": [True, False]}
+        assert answer["cost"]["rounds"] > 10 and answer["cost"]["triples"] > 0
+
+
+def test_a_file_that_names_another_protocol_is_refused(tmp_path: Path) -> None:
+    (file, _) = write_files(tmp_path, "sum", {1: "value = 1", 2: "value = 2"})
+    with pytest.raises(ParameterError, match="its protocol is 'sum', not 'secure-aggregate'"):
+        run_file(file, "secure-aggregate")
 
 
 def test_insecure_is_possible_when_said() -> None:
