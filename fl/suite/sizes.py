@@ -59,7 +59,7 @@ _CIFAR: Plan = {
     "training.momentum": 0.9,
     "training.augment": "flip-crop",
 }
-_DIGITS: Plan = {"clients": 20, "rounds": 6, "training.epochs": 2}
+_DIGITS: Plan = {"clients": 12, "rounds": 5, "training.epochs": 2}
 _METHODS: Mapping[str, Plan] = {
     "fedavg": {},
     "fedadam": {"server.learning_rate": 0.1, "server.momentum": 0.9},
