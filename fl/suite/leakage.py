@@ -35,7 +35,7 @@ DELTA = 1e-5
 _COLUMNS = 6
 _MEMBERSHIP_UNITS = 32
 _COSINE_FACTOR = 3
-# a search for the records of a hundred clients takes minutes and finds nothing: not repeated in every suite
+# a search for the records of a hundred clients takes half a minute and finds nothing: not repeated in every suite
 _TOO_MANY = 100
 _EPOCH = 200
 _READ_OFF = ("analytic", "chosen weights")
