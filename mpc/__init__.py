@@ -6,6 +6,7 @@
         codec  json_text                        floats as integers whose sums cannot wrap; bounded JSON
         field61  field  ring  domain            arithmetic on arrays that know where they belong
         polynomial  reed_solomon  group         interpolation, error correction, secp256k1
+        ring_product                            matrix products modulo 2^64 on BLAS
     secrets in pieces
         shares                                  one share of an array, with canonical bytes
         additive  shamir  packed  replicated    the schemes
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
         replicated,
         resharing,
         ring,
+        ring_product,
         robust,
         runtime,
         secagg,
@@ -118,6 +120,7 @@ __all__ = [
     "replicated",
     "resharing",
     "ring",
+    "ring_product",
     "robust",
     "runtime",
     "secagg",
