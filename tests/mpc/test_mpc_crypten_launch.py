@@ -153,3 +153,38 @@ def test_a_file_that_names_another_protocol_is_refused(tmp_path: Path) -> None:
 def test_insecure_is_possible_when_said() -> None:
     result = run_parties(2, product, torch.tensor([2.0]), provider="first-party", allow_insecure=True)
     assert result.values == [[4.0]] * 2 and result.trust.startswith("party 1 knows every mask")
+
+
+PLAIN = """
+import mpc.crypten
+from mpc.crypten.randomness import StreamGenerator
+import crypten, crypten.mpc, sys, torch
+
+@crypten.mpc.run_multiprocess(world_size=3)
+def job():
+    x = crypten.cryptensor(torch.tensor([1.0, 2.0]), src=0)
+    y = crypten.cryptensor(torch.tensor([3.0, 4.0]), src=1)
+    generators = [crypten.generators[k][torch.device("cpu")] for k in ("prev", "next", "local", "global")]
+    assert all(isinstance(g, StreamGenerator) for g in generators)
+    total = (x + y).get_plain_text().tolist()
+    return total if sys.argv[1] == "add" else (x * y).get_plain_text().tolist()
+
+if __name__ == "__main__":
+    print(job())
+"""
+
+
+@pytest.mark.slow
+def test_crypten_started_by_itself_over_gloo(tmp_path: Path) -> None:
+    """Our streams and sealed seeds there too; but multiplying with CrypTen's own provider is refused."""
+    script = tmp_path / "plain.py"
+    script.write_text(PLAIN)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+
+    def run(what: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(script), what]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+
+    assert "[[4.0, 6.0], [4.0, 6.0], [4.0, 6.0]]" in run("add").stdout
+    refused = run("multiply")
+    assert "party 0 can read every input" in refused.stderr and refused.stdout.strip() == "None"
