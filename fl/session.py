@@ -239,6 +239,7 @@ class Session:
             members=taking_part(self.plan, number, self._banned()),
             committee=self._committee,
             directions=self.federation.directions(state),
+            one_process=True,
         )
 
     def _banned(self) -> set[int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from fl import schedule
 from fl.plan import Plan
 from he.threshold import ThresholdKey
 from mpc.errors import DecodeError
-from mpc.secagg import PublicIdentity
+from mpc.secagg import PublicIdentity, shared_checks
 from zk.commit_prove import VerifierKey
 from zk.statements import NormBound
 
@@ -63,6 +64,7 @@ class RoundSetting:
     members: Mapping[int, Member]
     committee: Committee | None = None
     directions: NDArray[np.int64] | None = None
+    one_process: bool = False
 
     @property
     def epoch(self) -> bytes:
@@ -76,12 +78,16 @@ class RoundSetting:
         first = len(self.plan.members) + 1
         return tuple(range(first, first + len(self.committee.identities))) if self.committee else ()
 
-    @property
+    @cached_property
     def identities(self) -> dict[int, PublicIdentity]:
-        """Who signs as which party: clients and committee."""
+        """Who signs as which party: clients and committee.
+
+        Where `one_process` plays everybody, each signature is checked once and billed to each who asked.
+        """
         clients = {index: PublicIdentity(m.identity) for index, m in self.members.items()}
         committee = self.committee.identities if self.committee else ()
-        return clients | dict(zip(self.committee_parties, committee, strict=True))
+        everybody = clients | dict(zip(self.committee_parties, committee, strict=True))
+        return shared_checks(everybody) if self.one_process else everybody
 
     def l2_bound_sq(self, member: Member) -> int:
         return self.plan.l2_bound_sq(member.samples, self.statement.dim)

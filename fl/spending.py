@@ -16,7 +16,7 @@ class Spending:
 
     def __init__(self, directory: RunDirectory, plan: Plan, noise: Noise | None) -> None:
         self._directory, self._noise = directory, noise
-        self._plan = plan.hash.hex()
+        self._plan, self._rounds = plan.hash.hex(), plan.terms.rounds
 
     def spend(self, client: int, number: int, message: bytes) -> None:
         """Note that `client` releases `message` in round `number`; the same message again costs nothing more.
@@ -34,6 +34,6 @@ class Spending:
             raise RunDirectoryError(f"{path} is damaged: {error}") from error
         if (budget.plan, budget.client) != (self._plan, client):
             raise RunDirectoryError(f"{path} is the budget of another client or plan")
-        after = budget.spend(self._noise, number, message)
+        after = budget.spend(self._noise, number, message, self._rounds)
         if after is not budget:
             self._directory.write(name, after.to_bytes(), private=True)

@@ -17,6 +17,7 @@
     aggregate/           clients encrypt, a coordinator adds, a committee decrypts the sum
     ckks                 CKKS behind the same interface (extra `he-ckks`)
     python_paillier      keys and numbers of python-paillier
+    crypten_provider     products for CrypTen's tensors (extra `crypten`)
     wire, errors         canonical bytes; named errors
 
 >>> import numpy as np

@@ -34,7 +34,7 @@ from mpc.runtime.bundles import bundle, unbundle
 from mpc.runtime.types import Inbox, Outbox
 from mpc.wire import Words, receive
 
-__all__ = ["PaillierSource", "paillier"]
+__all__ = ["PaillierProvider", "paillier"]
 
 PROVIDERS.setdefault("paillier", "he.crypten_provider:paillier")
 
@@ -47,7 +47,7 @@ _BAD_VECTOR = (DecodeError, InvalidCiphertext, TrivialCiphertext, KeyMismatch, N
 Integers = npt.NDArray[Any]
 
 
-class PaillierSource(Source):
+class PaillierProvider(Source):
     """One party's end: with the private key the first party's, without it the second's."""
 
     trust = "nobody: products under the first party's Paillier key, bits by oblivious transfer"
@@ -164,7 +164,7 @@ class PaillierSource(Source):
 
 def paillier(
     me: int, parties: tuple[int, ...], randomness: Stream, *, bits: int = 3072, allow_insecure: bool = False
-) -> Generator[Outbox, Inbox, PaillierSource]:
+) -> Generator[Outbox, Inbox, PaillierProvider]:
     """The setup of two parties: a fresh key of the first one, and 128 base transfers for bits. Four rounds.
 
     Raises: ParameterError unless there are two parties; FaultyParty for a key that is none.
@@ -186,7 +186,7 @@ def paillier(
         if public.bits != bits:
             raise FaultyParty(peer, f"sent a key of {public.bits} bits where {bits} are due")
     transfers = yield from transfer(me, parties, randomness.derive("transfer"))
-    return PaillierSource(peer, public, private, transfers, randomness.derive("products"))
+    return PaillierProvider(peer, public, private, transfers, randomness.derive("products"))
 
 
 def _signed(words: Words) -> Integers:

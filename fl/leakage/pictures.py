@@ -19,7 +19,7 @@ from mpc.errors import ParameterError
 
 __all__ = ["Strip", "gallery", "png"]
 
-_CELL, _GAP, _LABEL, _HEAD = 56, 6, 230, 26
+_CELL, _GAP, _LABEL, _HEAD = 56, 6, 290, 26
 
 
 @dataclass(frozen=True, slots=True)

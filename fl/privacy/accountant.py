@@ -7,7 +7,7 @@
 A sum of discrete Gaussians is not the continuous Gaussian that the accountants know. Three facts close the gap, for a
 coordinate and noises of variance s^2:
   1. the sum of n discrete Gaussians is within a factor exp(+-5 (n - 1) exp(-pi^2 s^2)) of the discrete Gaussian of
-     variance n s^2 (Kairouz, Liu, Steinke 2021, section 4; the n - 1 terms of their bound, each at its largest);
+     variance n s^2 (Kairouz, Liu, Steinke 2021, on sums of discrete Gaussians; each of their n - 1 terms at its largest);
   2. add to the exact integer sum a continuous Gaussian of variance n s^2 - r^2, then round it at random to an integer
      with a discrete Gaussian of variance r^2 around it: by Poisson summation the result is within a factor
      exp(+-5 exp(-2 pi^2 r^2)) of the discrete Gaussian of variance n s^2 (Peikert 2010, theorem 3.1);

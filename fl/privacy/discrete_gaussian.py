@@ -24,8 +24,7 @@ MAX_VARIANCE = 1 << 52
 class DiscreteGaussian:
     """The law for an integer variance, on [-high, high]; each tail has at most 2^-161 of the mass.
 
-    It is subgaussian with its own variance as parameter (Corollary 17 of the source), hence the tail
-    exp(-high^2 / (2 variance)).
+    It is subgaussian with its own variance as parameter, as the source shows, hence the tail exp(-high^2 / (2 variance)).
     """
 
     mode = 0

@@ -7,6 +7,7 @@ Source: Ghosh, Roughgarden, Sundararajan, "Universally utility-maximizing privac
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil, log
 from typing import Any
 
@@ -45,13 +46,18 @@ class DiscreteLaplace:
         return -gmpy2.mpfr(abs(k)) / self._exact_scale
 
 
+@lru_cache(maxsize=16)
+def _sampler(scale: Fraction) -> Sampler:
+    return Sampler(DiscreteLaplace(scale), bucket_width(float(scale)))
+
+
 def discrete_laplace(stream: Stream, scale: Fraction, n: int) -> Int64s:
     """`n` independent samples within 2^-160 of the discrete Laplace law each, in statistical distance.
 
     Shapes: the result [n].
     Raises: ParameterError for a scale outside (0, 2^40].
     """
-    return Sampler(DiscreteLaplace(scale), bucket_width(float(scale))).draw(stream, n)
+    return _sampler(scale).draw(stream, n)
 
 
 def noisy_count(stream: Stream, count: int, epsilon: Fraction, sensitivity: int = 1) -> int:

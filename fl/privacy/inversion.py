@@ -66,7 +66,8 @@ class Sampler:
 
     def __init__(self, law: Law, width: int, close: float = _CLOSE) -> None:
         self._law, self._shift = law, width.bit_length() - 1
-        self._close = close + 2 * law.error
+        # the bits of the uniform number that were not drawn yet are as good as an error of it
+        self._close = max(close, 2.0 ** (self._shift - _WORD + 2)) + 2 * law.error
         below, above = -(-(law.mode - law.low) // width), -(-(law.high + 1 - law.mode) // width)
         starts = [law.mode + i * width for i in range(-below, above)]
         peaks = [start if start >= law.mode else start + width - 1 for start in starts]

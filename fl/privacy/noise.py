@@ -241,7 +241,7 @@ def _norm(mechanism: str, variance: int, dim: int) -> int:
     number N of mean `variance`, subgaussian with parameter N given N; all N stay below their reach.
 
     Source: Hsu, Kakade, Zhang, "A tail inequality for quadratic forms of subgaussian random vectors" (2012), Theorem 2.1;
-    Canonne, Kamath, Steinke 2020, Corollary 17; Hoeffding's lemma for the signs.
+    Canonne, Kamath, Steinke 2020 for the discrete Gaussian, Hoeffding's lemma for signs.
     """
     nats = DISTANCE_BITS * log(2)
     parameter = float(variance)

@@ -6,6 +6,7 @@ training    such clients that train (needs torch)
 executor    where actors run: one interface, and threads and processes of this machine
 actors      the actor server: coordinator, selectors, master aggregator, aggregators
 ray_engine  Ray behind the same interface, and clients trained as Ray tasks (needs the extra `ray`)
+peak        how much memory a process took
 choose      what `--engine local|ray` stands for
 
 Importing this package imports neither torch nor Ray.

@@ -26,6 +26,7 @@ from typing import Protocol as Interface
 import numpy as np
 from numpy.typing import NDArray
 
+from fl.scale.peak import peak_mib
 from mpc.errors import NotEnoughParties, ParameterError, ProtocolError
 from mpc.prg import Stream, encode_labels
 from mpc.runtime import Network, Protocol, run_local
@@ -135,7 +136,8 @@ class ShardSum:
     """The sum of one shard, who was in it, and what it cost.
 
     Units: bytes are those of the client that moved most. `client_seconds` (all clients of the shard together) and
-        `server_seconds` are the parties' bills by the clock, `processor_seconds` what this simulation of all of them took.
+        `server_seconds` are the parties' bills by the clock, `processor_seconds` what this simulation of all of them took,
+        `peak_mib` the most memory that its process held so far.
     """
 
     number: int
@@ -149,6 +151,7 @@ class ShardSum:
     processor_seconds: float
     bytes_sent: int
     bytes_received: int
+    peak_mib: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +302,7 @@ def sum_shard(shard: Shard, clients: Clients) -> ShardSum | LostShard:
         processor_seconds=process_time() - clock,
         bytes_sent=max((cost.bytes_sent for cost in costs), default=0),
         bytes_received=max((cost.bytes_received for cost in costs), default=0),
+        peak_mib=peak_mib(),
     )
 
 

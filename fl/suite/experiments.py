@@ -60,7 +60,12 @@ def robustness_cell(key: str, dataset: str, size: str, seconds: float) -> Cell:
         records = data.load(dataset, conditions.data)
         seeds = range(conditions.seed, conditions.seed + played.seeds)
         for row, curve in robustness(
-            settings, played.rules, played.attacks, seeds, records, conditions.processes
+            settings,
+            played.rules,
+            played.attacks,
+            seeds,
+            records,
+            1 if size == "smoke" else conditions.processes,
         ):
             display.stage(f"{key}: {row['rule']} against {row['attack']}")
             rows.append(row)

@@ -15,10 +15,9 @@ from fl.incentives.quality import RoundGame
 from fl.incentives.rules import RULES, Rule
 from fl.incentives.values import exact_shapley
 from fl.models import SoftmaxRegression
+from fl.suite.cell import Row
 
 __all__ = ["FULL", "SMOKE", "Size", "incentives"]
-
-Row = dict[str, Any]
 
 ETHER = 10**18
 # ten agents for the exact value, all of them always there; thirty that come and go
@@ -127,7 +126,7 @@ def _correlation(worth: dict[int, float], exact: dict[int, float]) -> float:
     ranks = [_ranks([values[player] for player in sorted(exact)]) for values in (worth, exact)]
     if min(float(r.std()) for r in ranks) == 0.0:
         return 0.0
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def _ranks(values: Sequence[float]) -> "np.ndarray[Any, np.dtype[np.float64]]":

@@ -98,7 +98,7 @@ CLAIMS = (
     Claim(
         "who must be trusted",
         "decentralisation: no / partial / full",
-        ("trust",),
+        ("trust", "digits-trust"),
         lambda rows: "; ".join(f"{row['for']}: {row['trust']}" for row in rows),
     ),
 )

@@ -151,7 +151,8 @@ def measure(
     noisy: bool = True,
     display: Display | None = None,
 ) -> Measured:
-    """Play all rounds of `plan` with everybody taking part; without `noisy` the clips stay and the noise is left out.
+    """Play all rounds of `plan` with everybody taking part; without `noisy` the clips stay, the
+    noise is left out, and epsilon is None.
 
     Raises: ParameterError for a plan that cannot keep its promise, or protects nobody.
     """
@@ -186,7 +187,7 @@ def measure(
     row: Row = {
         "what": terms.name,
         "accuracy": curve[-1],
-        "epsilon": promise.epsilon if noisy else float("inf"),
+        "epsilon": promise.epsilon if noisy else None,
         "delta": promise.delta,
         "unit": promise.unit,
         "neighbours": promise.neighbours,
@@ -228,9 +229,8 @@ def record_curve(
     data: Path | None = None,
     display: Display | None = None,
 ) -> list[Measured]:
-    """Each epsilon with each record protected, and the same training without noise."""
-    found = [measure(record_terms(dataset, epsilon, seed), data, display=display) for epsilon in epsilons]
-    return [*found, measure(record_terms(dataset, 1.0, seed), data, noisy=False, display=display)]
+    """Each epsilon with each record protected."""
+    return [measure(record_terms(dataset, epsilon, seed), data, display=display) for epsilon in epsilons]
 
 
 def client_curve(
@@ -240,10 +240,8 @@ def client_curve(
     data: Path | None = None,
     display: Display | None = None,
 ) -> list[Measured]:
-    """Each setting with whole clients protected, and the last of them without noise."""
-    plans = [client_terms(dataset, how, seed) for how in settings]
-    found = [measure(plan, data, display=display) for plan in plans]
-    return [*found, measure(plans[-1], data, noisy=False, display=display)]
+    """Each setting with whole clients protected."""
+    return [measure(client_terms(dataset, how, seed), data, display=display) for how in settings]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ plain one, which is made a second time without cryptography.
 """
 
 import resource
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +34,7 @@ from fl.scale import (
     open_executor,
     shards_of,
 )
+from fl.scale.peak import peak_mib
 from fl.scale.training import TrainingClients, write_records
 from mpc.codec import Codec
 from mpc.errors import ProtocolError
@@ -126,8 +126,8 @@ def measure_scale(
         "bytes_sent": max(s.bytes_sent for s in done.shards),
         "bytes_received": max(s.bytes_received for s in done.shards),
         "bytes_over_float32": round(max(s.bytes_sent for s in done.shards) / (4 * model.size), 3),
-        "peak_mib": _peak_mib(resource.RUSAGE_SELF),
-        "peak_mib_of_a_worker": _peak_mib(resource.RUSAGE_CHILDREN),
+        "peak_mib": peak_mib(),
+        "peak_mib_of_a_worker": max(s.peak_mib for s in done.shards),
         **(_learned(case, dataset, model, clients, codec, done) if case.trained else {}),
     }
 
@@ -199,9 +199,3 @@ def _processor_seconds() -> float:
     """Of this process and of its children that have ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(u.ru_utime + u.ru_stime for u in used)
-
-
-def _peak_mib(who: int) -> int:
-    # kilobytes on Linux, bytes on macOS
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return resource.getrusage(who).ru_maxrss // unit

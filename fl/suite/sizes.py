@@ -59,7 +59,7 @@ _CIFAR: Plan = {
     "training.momentum": 0.9,
     "training.augment": "flip-crop",
 }
-_DIGITS: Plan = {"clients": 20, "rounds": 6, "training.epochs": 2}
+_DIGITS: Plan = {"clients": 12, "rounds": 5, "training.epochs": 2}
 _METHODS: Mapping[str, Plan] = {
     "fedavg": {},
     "fedadam": {"server.learning_rate": 0.1, "server.momentum": 0.9},
@@ -97,7 +97,7 @@ def _smoke() -> list[Cell]:
         cost_cell("digits-cost", "digits, softmax regression", "digits", {**_DIGITS, "rounds": 1}, 8),
         churn_cell("digits-churn", "digits", {**_DIGITS, "rounds": 4}, (0.3,), 4),
         incentives_cell("digits-incentives", "smoke", 4),
-        trust_cell("trust"),
+        trust_cell("digits-trust"),
     ]
 
 
@@ -115,8 +115,8 @@ def _mnist() -> list[Cell]:
         robustness_cell("mnist-robustness-lenet", "mnist", "deep", 400),
         leakage_cell("mnist-leakage", "mnist", "full", 200),
         cost_cell("mnist-cost", "MNIST, LeNet, 100 clients", "mnist", {**_LENET, "rounds": 1}, 60),
-        churn_cell("digits-churn", "digits", {**_DIGITS, "rounds": 20}, (0.0, 0.1, 0.3, 0.5), 60),
-        incentives_cell("digits-incentives", "full", 60),
+        churn_cell("churn", "digits", {**_DIGITS, "rounds": 20}, (0.0, 0.1, 0.3, 0.5), 60),
+        incentives_cell("incentives", "full", 60),
         scale_cell("mnist-scale", 10_000, "mnist", 500),
         trust_cell("trust"),
     ]

@@ -43,7 +43,7 @@ PROVIDERS = {
 }
 """Providers by name, beside `dealer`; any other is named `module:function`."""
 
-_LAST_WORDS_S = 5.0
+_LAST_WORDS_S = 3.0
 """How long the others may take to notice a failure, beyond the deadline, before they are stopped."""
 
 

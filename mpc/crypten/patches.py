@@ -84,6 +84,7 @@ def _let_shares_load() -> None:
             binary.BinarySharedTensor,
             crypten.encoder.FixedPointEncoder,
             crypten.mpc.ptype,
+            frozenset,
             crypten.gradients.AutogradContext,
             *crypten.gradients.FUNCTION_REGISTRY.values(),
             *serial.RestrictedUnpickler._RestrictedUnpickler__SAFE_CLASSES.values(),
@@ -115,7 +116,7 @@ def _look_up_by_party() -> None:
         name = crypten.cfg.mpc.provider
         if not _State.allow_insecure and comm.get().get_world_size() > 1:
             raise InsecureError(
-                f"{_WHY.get(name, name)}: run the function with mpc.crypten.run_parties, or allow_insecure=True"
+                f"{_WHY.get(name, name)}: use run_parties, or install(allow_insecure=True), of mpc.crypten"
             )
         return stock_provider()
 

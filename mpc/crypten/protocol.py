@@ -9,7 +9,8 @@
 Leakage: what `body` reveals, to whom it reveals it; shapes; and the sequence of operations.
 Assumes: all parties follow the protocol (a wrong share changes results unnoticed), at least one of them keeps
     its shares to itself, and whatever the provider says of itself. Fixed-point truncation between two parties
-    is off by one in the last bit, and wrong altogether with probability |x| / 2^63 a number.
+    is off by one in the last bit, and wrong altogether with probability |x| / 2^63, x being the number in the
+    ring: 2^-21 for a product near 1,000, which carries 32 fractional bits.
 Source: Knott et al., "CrypTen: Secure multi-party computation meets machine learning", NeurIPS 2021.
 """
 

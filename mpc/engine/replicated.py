@@ -133,7 +133,9 @@ class Replicated(Engine):
 
     def matmul(self, x: Share, y: Share) -> Generator[Outbox, Inbox, Share]:
         """One round, one word an entry of the product."""
-        return (yield from self._reshare(ring_product(np.hstack([x[0], x[1]]), np.vstack([y[0] + y[1], y[0]]))))
+        return (
+            yield from self._reshare(ring_product(np.hstack([x[0], x[1]]), np.vstack([y[0] + y[1], y[0]])))
+        )
 
     def square(self, x: Share) -> Generator[Outbox, Inbox, Share]:
         """One round, one word an element."""

@@ -53,6 +53,7 @@ LAWS: list[tuple[Law, int]] = [
     (Poisson(2_000_001), bucket_width(1000)),
     (Poisson(10**11 + 1), bucket_width(2e5)),
     (DiscreteLaplace(Fraction(10_000, 3)), bucket_width(3333)),
+    (DiscreteLaplace(Fraction(1 << 40)), bucket_width(1 << 40)),
 ]
 
 

@@ -1,6 +1,6 @@
 """The privacy experiments on the bundled digits: what their rows say, and that they play the round of a run."""
 
-import math
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -30,16 +30,18 @@ def test_records_are_protected_at_a_price_that_grows_with_the_promise() -> None:
         assert promised * 0.98 < one.row["epsilon"] <= promised
         assert len(one.curve) == 12 and one.curve[-1] == one.row["accuracy"]
     assert found[2.9].curve[-1] < found[30.0].curve[-1] <= exact.curve[-1] + 0.02
-    assert exact.row["epsilon"] == math.inf and exact.curve[-1] > 0.9
+    assert exact.row["epsilon"] is None and exact.curve[-1] > 0.9
     again = measure(short(record_terms("digits-patches", 2.9, 1)))
     assert again.curve == found[2.9].curve
 
 
-def test_a_curve_over_clients_ends_with_the_one_without_noise() -> None:
-    rows = [one.row for one in client_curve("digits-patches", [Client(20, 10.0, 1.0, 5.0)], 1)]
-    assert [row["unit"] for row in rows] == ["client"] * 2
-    assert 9.8 < rows[0]["epsilon"] <= 10 and rows[1]["epsilon"] == math.inf
-    assert rows[0]["accuracy"] < rows[1]["accuracy"]
+def test_whole_clients_are_protected_and_pay_more() -> None:
+    how = Client(20, 10.0, 1.0, 5.0)
+    (one,) = client_curve("digits-patches", [how], 1)
+    assert one.row["unit"] == "client" and 9.8 < one.row["epsilon"] <= 10 and one.row["clients"] == 20
+    exact = measure(client_terms("digits-patches", how, 1), noisy=False)
+    assert exact.row["epsilon"] is None and one.row["accuracy"] < exact.row["accuracy"]
+    json.dumps([one.row, exact.row], allow_nan=False)
 
 
 @pytest.mark.parametrize("mechanism", ["discrete-gaussian", "skellam"])

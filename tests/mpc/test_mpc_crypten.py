@@ -1,5 +1,6 @@
 """CrypTen on our rounds and streams: equal to plaintext, refused where unsound, and blind to inputs."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -306,6 +307,23 @@ def test_what_a_body_raises_is_raised_and_the_party_is_left_clean() -> None:
             run(body)
     assert crypten.CrypTensor.AUTOGRAD_ENABLED
     assert run(product).results[1] == 9.0
+
+
+def test_an_abandoned_party_lets_go_of_its_thread() -> None:
+    before = threading.active_count()
+    unwound = []
+
+    def body(rank: int) -> None:
+        try:
+            product(rank)
+        except BaseException:
+            unwound.append(rank)
+            raise
+
+    # the network takes party 2 away in the middle, and the other waits for it in vain
+    run(body, raise_errors=False, network=Network(vanish={2: 5}), max_rounds=30)
+    assert 1 in unwound
+    assert threading.active_count() == before
 
 
 # --- the sum that `eppml party` runs

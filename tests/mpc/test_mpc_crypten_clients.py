@@ -28,7 +28,7 @@ def test_arithmetic_mod_2_128_is_pythons() -> None:
     for function, plain in ((add, int.__add__), (subtract, int.__sub__), (multiply, int.__mul__)):
         want = [plain(x, y) % 2**128 for x, y in zip(integers(a), integers(b), strict=True)]
         assert integers(function(a, b)) == want
-    assert integers(lift(np.uint64([7]))) == [7]
+    assert integers(lift(np.array([7], dtype=np.uint64))) == [7]
 
 
 def norms(rank: int) -> list[float]:

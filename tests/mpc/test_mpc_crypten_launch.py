@@ -1,7 +1,10 @@
 """`run_parties`: processes, deadlines, names for those who fail, logs; and from_torch on the way."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ import torch
 from mpc.crypten import PartyFailed, run_parties
 from mpc.crypten.compat import load
 from mpc.errors import FaultyParty, InsecureError, ParameterError, PartyTimeout
+from mpc.runtime.party_file import run_file
+from tests.mpc.test_mpc_party_cli import write_files
 
 crypten = load()
 
@@ -105,6 +110,81 @@ def test_what_cannot_work_is_refused_before_anything_runs() -> None:
         run_parties(2, lambda rank: rank)
 
 
+@pytest.mark.slow
+def test_two_machines_worth_of_parties_aggregate(tmp_path: Path) -> None:
+    """`eppml party --protocol secure-aggregate --config F`, a process each, from files that name no protocol."""
+    files = write_files(
+        tmp_path, "secure-aggregate", {1: "length = 2\nvector = [3, 4]", 2: "length = 2\nvector = [900, 1]"}
+    )
+    for file in files:
+        lines = file.read_text().splitlines()
+        file.write_text("\n".join([*(line for line in lines if "protocol" not in line)]))
+        file.write_text(file.read_text().replace("[input]", "[input]\nmax_norm = 100"))
+    command = [
+        sys.executable,
+        "-m",
+        "mpc.runtime.cli",
+        "--json",
+        "--protocol",
+        "secure-aggregate",
+        "--config",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    running = [
+        subprocess.Popen(
+            [*command, str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        for file in files
+    ]
+    for process in running:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        answer = json.loads(out)
+        assert answer["result"] == {"sum": [3, 4], "accepted": [True, False]}
+        assert answer["cost"]["rounds"] > 10 and answer["cost"]["triples"] > 0
+
+
+def test_a_file_that_names_another_protocol_is_refused(tmp_path: Path) -> None:
+    (file, _) = write_files(tmp_path, "sum", {1: "value = 1", 2: "value = 2"})
+    with pytest.raises(ParameterError, match="its protocol is 'sum', not 'secure-aggregate'"):
+        run_file(file, "secure-aggregate")
+
+
 def test_insecure_is_possible_when_said() -> None:
     result = run_parties(2, product, torch.tensor([2.0]), provider="first-party", allow_insecure=True)
     assert result.values == [[4.0]] * 2 and result.trust.startswith("party 1 knows every mask")
+
+
+PLAIN = """
+import mpc.crypten
+from mpc.crypten.randomness import StreamGenerator
+import crypten, crypten.mpc, sys, torch
+
+@crypten.mpc.run_multiprocess(world_size=3)
+def job():
+    x = crypten.cryptensor(torch.tensor([1.0, 2.0]), src=0)
+    y = crypten.cryptensor(torch.tensor([3.0, 4.0]), src=1)
+    generators = [crypten.generators[k][torch.device("cpu")] for k in ("prev", "next", "local", "global")]
+    assert all(isinstance(g, StreamGenerator) for g in generators)
+    total = (x + y).get_plain_text().tolist()
+    return total if sys.argv[1] == "add" else (x * y).get_plain_text().tolist()
+
+if __name__ == "__main__":
+    print(job())
+"""
+
+
+@pytest.mark.slow
+def test_crypten_started_by_itself_over_gloo(tmp_path: Path) -> None:
+    """Our streams and sealed seeds there too; but multiplying with CrypTen's own provider is refused."""
+    script = tmp_path / "plain.py"
+    script.write_text(PLAIN)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+
+    def run(what: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(script), what]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+
+    assert "[[4.0, 6.0], [4.0, 6.0], [4.0, 6.0]]" in run("add").stdout
+    refused = run("multiply")
+    assert "party 0 can read every input" in refused.stderr and refused.stdout.strip() == "None"

@@ -177,7 +177,7 @@ def verified_squares(
     r, squares, b, spare = shares
     # only now: a client that knew the coin while it dealt could pass with any squares
     coin = yield from toss(me, servers, randomness)
-    odd = lift(np.uint64([coin.below(2**63) * 2 + 1]))
+    odd = lift(np.array([coin.below(2**63) * 2 + 1], dtype=np.uint64))
     scaled = multiply(r, odd)
     e = yield from _open(others, subtract(scaled, b))
     residues = subtract(subtract(multiply(squares, multiply(odd, odd)), spare), multiply(e, add(scaled, b)))
