@@ -11,8 +11,10 @@ Assumes: messages from a client to a server are read by that server alone.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +23,12 @@ from mpc import field61
 from mpc.client_aided import Contribution, contribute
 from mpc.errors import DecodeError, FaultyParty
 from mpc.prg import Stream
-from mpc.wire import Words
 from zk.field import R
 
-__all__ = ["Form", "Part", "digest", "read_parts", "read_scalars", "split"]
+__all__ = ["Form", "Part", "Residues", "digest", "read_parts", "read_scalars", "split"]
+
+Residues: TypeAlias = NDArray[Any]
+"""Words of a sharing: uint32 modulo 2^32, uint64 otherwise."""
 
 SCALAR = 32
 _SEED = 32
@@ -48,36 +52,35 @@ class Form(Enum):
         """Bytes of a word on the wire."""
         return 4 if self is Form.NARROW else 8
 
-    def reduce(self, words: Words) -> Words:
-        """The words modulo this form's modulus."""
-        if self is Form.NARROW:
-            return words & np.uint64(0xFFFFFFFF)
-        return words
+    @property
+    def dtype(self) -> type[np.uint32] | type[np.uint64]:
+        return np.uint32 if self is Form.NARROW else np.uint64
 
-    def total(self, parts: list[Words]) -> Words:
+    def total(self, parts: Sequence[Residues]) -> Residues:
         """The sum of several vectors of words."""
-        if self is Form.AIDED:
-            result = parts[0]
-            for part in parts[1:]:
+        result = parts[0].copy()
+        for part in parts[1:]:
+            if self is Form.AIDED:
                 result = field61.add(result, part)
-            return result
-        return self.reduce(np.sum(parts, axis=0, dtype=np.uint64))
+            else:
+                result += part
+        return result
 
-    def signed(self, words: Words) -> NDArray[np.int64]:
+    def signed(self, words: Residues) -> NDArray[np.int64]:
         """Residues as the signed numbers nearest to zero."""
         if self is Form.NARROW:
-            return words.astype(np.uint32).view(np.int32).astype(np.int64)
+            return words.view(np.int32).astype(np.int64)
         if self is Form.AIDED:
             plain = words.astype(np.int64)
             return np.where(plain > field61.P61 // 2, plain - field61.P61, plain)
         return words.view(np.int64).copy()
 
-    def encode(self, words: Words) -> bytes:
+    def encode(self, words: Residues) -> bytes:
         return words.astype(f"<u{self.width}").tobytes()
 
-    def decode(self, data: bytes) -> Words:
+    def decode(self, data: bytes) -> Residues:
         """Raises: DecodeError for words that are no residues."""
-        words = np.frombuffer(data, dtype=f"<u{self.width}").astype(np.uint64)
+        words: Residues = np.frombuffer(data, dtype=f"<u{self.width}").astype(self.dtype)
         if self is Form.AIDED and words.size and int(words.max()) >= field61.P61:
             raise DecodeError("a word is no field element")
         return words
@@ -87,7 +90,7 @@ class Form(Enum):
 class Part:
     """One part of a client's contribution; `aid` is what squares need, under `Form.AIDED`."""
 
-    words: Words = field(repr=False)
+    words: Residues = field(repr=False)
     scalars: list[int] = field(repr=False)
     aid: Contribution | None = field(default=None, repr=False)
 
@@ -109,10 +112,10 @@ def split(
         messages = contribute(residues, servers, randomness.derive("aid"))
         ends = [*seeds, last_scalars]
         return {server: messages[server] + end for server, end in zip(servers, ends, strict=True)}
-    rest = values.astype(np.uint64)
+    rest = values.astype(form.dtype)
     for seed in seeds:
         rest = rest - _words(form, seed, len(values))
-    parts = [*seeds, form.encode(form.reduce(rest)) + last_scalars]
+    parts = [*seeds, form.encode(rest) + last_scalars]
     if form is Form.REPLICATED:
         return {server: parts[place] + parts[(place + 1) % 3] for place, server in enumerate(servers)}
     return dict(zip(servers, parts, strict=True))
@@ -169,9 +172,9 @@ def _read_aided(client: int, data: bytes, last: bool, dim: int, chunks: int) -> 
     return Part(aid.values, read_scalars(end, chunks) if last else _scalars(end, chunks), aid)
 
 
-def _words(form: Form, seed: bytes, count: int) -> Words:
+def _words(form: Form, seed: bytes, count: int) -> Residues:
     stream = Stream(seed, b"eppml/share").derive("words")
-    return stream.uint32(count).astype(np.uint64) if form is Form.NARROW else stream.uint64(count)
+    return stream.uint32(count) if form is Form.NARROW else stream.uint64(count)
 
 
 def _scalars(seed: bytes, count: int) -> list[int]:

@@ -11,10 +11,9 @@ signature 64`.
 import struct
 from dataclasses import dataclass, field
 
-from fl.shared.form import SCALAR, Form, read_scalars
+from fl.shared.form import SCALAR, Form, Residues, read_scalars
 from mpc.errors import DecodeError
 from mpc.secagg import IdentityKey, PublicIdentity
-from mpc.wire import Words
 
 __all__ = ["Statement"]
 
@@ -30,7 +29,7 @@ class Statement:
 
     included: tuple[int, ...]
     refused: dict[int, str]
-    words: Words = field(repr=False)
+    words: Residues = field(repr=False)
     scalars: list[int] = field(repr=False)
     second: bytes = bytes(_DIGEST)
 

@@ -299,7 +299,7 @@ def _one_more(setting: RoundSetting, liar: int, form: Form) -> Change:
         chunks, identity = setting.statement.chunks, setting.identities[liar]
         said = Statement.read(data, form, DIM, chunks, session, identity)
         words = said.words.copy()
-        words[0] += np.uint64(1)
+        words[0] += words.dtype.type(1)
         return dataclasses.replace(said, words=words).sign(form, session, SECRETS[liar].identity)
 
     return change
