@@ -222,7 +222,7 @@ class AidedNorms:
         return self.run().costs[1].bytes_sent
 
 
-BATCHES, EPOCH, BATCH, INPUTS = 47, 469, 128, 785
+BATCHES, EPOCH, BATCH, INPUTS = 24, 469, 128, 785
 MODELS = {
     "softmax regression (clamp)": SharedModel(INPUTS, 10, rate=11),
     "softmax regression (softmax)": SharedModel(INPUTS, 10, loss="softmax", rate=11),
@@ -267,7 +267,7 @@ def train(name: str, servers: int, batches: int = BATCHES) -> tuple[float, float
 
 
 class Training:
-    """An epoch of 60,000 records of MNIST's shape, from a tenth of it; in batches of 128."""
+    """An epoch of 60,000 records of MNIST's shape, from a twentieth of it; in batches of 128."""
 
     params = (list(MODELS), SERVERS)
     param_names = ("model", "servers")

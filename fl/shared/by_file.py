@@ -34,7 +34,8 @@ def label(
     service = _service(parties, inputs)
     place = parties.index(me)
     if place == 0:
-        return (yield from ask(service, _features(inputs), randomness)).labels.tolist()
+        answer = yield from ask(service, _features(inputs), randomness)
+        return [int(number) for number in answer.labels]
     if place == 1:
         model = Path(str(inputs.get("model")))
         if not model.is_file():

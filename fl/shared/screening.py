@@ -7,7 +7,8 @@
 
 Every rule leaves whole updates in or out, so that the sum is still the sum of what clients committed to.
 
-Assumes: servers follow the protocol; under `cone` with two servers also that the dealer colludes with neither.
+Assumes: servers follow the protocol; under `cone` with two servers also that the dealer colludes with neither. Under
+    `cone` the verdict about an update beyond its proven bound is arbitrary, and that update's alone; the sum shows it.
 """
 
 from collections.abc import Generator, Mapping

@@ -1,15 +1,19 @@
 """A server's side of a round, and the dealer's: help with each sum that may be opened, each session once.
 
     1  client       -> servers      its parts
-       dealer       -> servers      triples, where two servers compute
     2  servers      -> servers      which call, which clients, and under `replicated` whether copies agree
-    3  servers      -> servers      the rule's rounds (see `screening`)
-    4  server       -> coordinator  its share of the sum over those who are left, signed
+    3  server       -> dealer       a digest of what it holds, where two servers compute; the dealer answers with triples
+    4  servers      -> servers      the rule's rounds (see `screening`)
+    5  server       -> coordinator  its share of the sum over those who are left, signed
+
+Everything random is derived from a party's secrets, so that a round that is repeated repeats its messages, and from
+what it holds: masks that were used on one set of updates are never used on another.
 
 A server that fails says so to the coordinator, which then gives the sum up; whoever only falls silent is noticed by
 those who wait for it.
 """
 
+import hashlib
 from collections.abc import Generator, Mapping
 
 import numpy as np
@@ -32,6 +36,8 @@ FAILED = b"EPSF"
 """How a server's message begins when it could not help with a sum; the reason follows."""
 
 _DIGEST = 32
+_PATIENCE = 16
+"""Rounds after which servers that have not asked for triples never will."""
 
 
 def servers_of(setting: RoundSetting) -> tuple[int, ...]:
@@ -64,8 +70,10 @@ def server_round(setting: RoundSetting, party: int, secrets: MemberSecrets) -> G
             if not call.group:
                 return
             judge.admit(call)
+            if not set(call.group) <= set(setting.members):
+                raise FaultyParty(COORDINATOR, "called for a sum over clients that do not take part")
             if party == dealer_of(setting):
-                outbox = _deal(setting, call, secrets)
+                outbox = yield from _deal(setting, call, secrets)
                 continue
             said = yield from _serve(setting, call, party, secrets)
             session = call.session(setting.plan_hash, setting.number)
@@ -77,12 +85,24 @@ def server_round(setting: RoundSetting, party: int, secrets: MemberSecrets) -> G
             outbox = {COORDINATOR: FAILED + str(error).encode()[:200]}
 
 
-def _deal(setting: RoundSetting, call: SumCall, secrets: MemberSecrets) -> Outbox:
-    """Triples for a call that needs them."""
+def _deal(setting: RoundSetting, call: SumCall, secrets: MemberSecrets) -> Generator[Outbox, Inbox, Outbox]:
+    """Triples for a call that needs them, once both servers have said what they will use them on."""
     if call.stage:
         return {}
     servers = servers_of(setting)
-    randomness = secrets.sum_randomness(call.session(setting.plan_hash, setting.number), b"dealer")
+    digests: dict[int, bytes] = {}
+    for _ in range(_PATIENCE):
+        inbox = yield {}
+        digests |= {server: inbox[server] for server in servers if server in inbox}
+        if len(digests) == len(servers):
+            break
+    else:
+        raise NotEnoughParties("not all servers asked for triples")
+    for server in servers:
+        if len(digests[server]) != _DIGEST:
+            raise FaultyParty(server, "asks for triples with no digest")
+    session = call.session(setting.plan_hash, setting.number)
+    randomness = secrets.sum_randomness(session, b"dealer" + b"".join(digests[server] for server in servers))
     allotments = deal(recipe_of_call(setting, call, servers), servers, randomness)
     return {server: allotment.to_bytes() for server, allotment in allotments.items()}
 
@@ -99,11 +119,12 @@ def _serve(
         parts = read_parts(form, client, data, place, len(servers), statement.dim, statement.chunks)
         if parts is not None:
             held[client] = parts
-    source = _source(setting, call, party, servers, inbox)
     present = yield from _agree(setting, call, party, servers, form, held)
     held = {client: held[client] for client in present}
+    holding = _holding(held)
+    source = yield from _source(setting, call, party, servers, holding)
     session = call.session(setting.plan_hash, setting.number)
-    randomness = secrets.sum_randomness(session, b"server")
+    randomness = secrets.sum_randomness(session, b"server" + holding)
     refused = yield from screen(setting, call, party, servers, held, source, randomness)
     included = tuple(client for client in present if client not in refused)
     fewest = call.fewest(setting.plan.terms.aggregation.min_clients)
@@ -124,14 +145,24 @@ def _add(
     return Statement(included, refused, sums[0].words, sums[0].scalars, second)
 
 
+def _holding(held: Mapping[int, tuple[Part, ...]]) -> bytes:
+    """A digest of all parts that a server holds, and of whom."""
+    hashed = hashlib.sha256(b"eppml/holding/1")
+    for client, parts in sorted(held.items()):
+        hashed.update(client.to_bytes(4, "big") + b"".join(digest(part) for part in parts))
+    return hashed.digest()
+
+
 def _source(
-    setting: RoundSetting, call: SumCall, party: int, servers: tuple[int, ...], inbox: Inbox
-) -> Source | None:
-    """What the dealer sent. Raises: FaultyParty naming it for nothing, or something else."""
+    setting: RoundSetting, call: SumCall, party: int, servers: tuple[int, ...], holding: bytes
+) -> Generator[Outbox, Inbox, Source | None]:
+    """Ask the dealer, where there is one. Raises: FaultyParty naming it for nothing, or something else."""
     dealer = dealer_of(setting)
     if dealer is None or call.stage:
         return None
     recipe = recipe_of_call(setting, call, servers)
+    yield {dealer: holding}
+    inbox = yield {}
     try:
         return DealtSource(Allotment.from_bytes(receive(inbox, dealer), recipe, last=party == servers[-1]))
     except DecodeError as error:

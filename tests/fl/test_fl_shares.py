@@ -305,12 +305,31 @@ def _one_more(setting: RoundSetting, liar: int, form: Form) -> Change:
     return change
 
 
+def test_masks_are_not_used_again_on_other_updates() -> None:
+    """The same call twice, as after a crash, once without a client: what is opened about it must not be its update."""
+    setting, updates = setting_of("cone", 2), honest()
+    first, second = servers_of(setting)
+    opened = []
+    for gone in ({}, {4: 1}):
+        result = play(setting, updates, network=Network(vanish=gone))
+        longest = max((m.data for m in result.view(second) if m.sender == first), key=len)
+        opened.append(np.frombuffer(longest, dtype="<u8"))
+    same = play(setting, updates)
+    again = max((m.data for m in same.view(second) if m.sender == first), key=len)
+    assert np.array_equal(np.frombuffer(again, dtype="<u8"), opened[0])
+    assert np.count_nonzero(opened[0] == opened[1]) < 3
+
+
 def test_servers_refuse_small_sums_second_sums_and_different_calls() -> None:
     setting, updates = setting_of("none", 2), honest()
     few = SumCall(0, 0, (1, 2), bytes(32))
     other = SumCall(0, 0, (1, 2, 3, 4), bytes(32))
     outcome = play(setting, updates, calls=(few, CALL, other)).results[COORDINATOR]
     assert [isinstance(entry, Sum) for entry in outcome] == [False, True, False]
+    for rule in ("none", "norm", "cone"):
+        whole = setting_of(rule, 2)
+        fewer = dataclasses.replace(whole, members={i: whole.members[i] for i in EVERYBODY[:-1]})
+        assert "do not take part" in the_error(play(fewer, updates))
     first, second = servers_of(setting)
 
     def two_faced(number: int, to: int, data: bytes) -> bytes:
