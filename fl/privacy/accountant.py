@@ -92,7 +92,7 @@ def gaussian_epsilon(noise_multiplier: float, releases: int, delta: float) -> fl
     is one Gaussian mechanism with noise_multiplier / sqrt(releases) (Dong, Roth, Su 2022, Corollary 3.3).
 
     >>> round(gaussian_epsilon(10.0, 50, 1e-5), 2)
-    2.91
+    2.94
     """
     mu = math.sqrt(releases) / noise_multiplier
 
