@@ -121,7 +121,7 @@ def _privacy(session: "Session") -> dict[str, Any]:
             "of few updates can still reveal something about one of them.",
         }
     sent = Counter(c.client for r in session.records for c in r.clients if c.update)
-    found = noise.guarantee(max(sent.values(), default=0))
+    found = noise.guarantee(max(sent.values(), default=0), session.plan.terms.aggregation.mode)
     return {
         "epsilon": found.epsilon,
         "delta": found.delta,

@@ -132,7 +132,9 @@ class Session:
         self.publisher = Publisher(plan, federation.statement, keys.vk, store, deployment)
         self.engine = engine
         self._committee = Committee.of(plan, store)
-        self._spending = Spending(directory, plan, plan.noise(federation.statement.dim))
+        noise = plan.noise(federation.statement.dim)
+        self.private = noise is not None
+        self._spending = Spending(directory, plan, noise)
         self._memories = Memories(directory, federation.algorithm.memory_size(federation.model.size))
         self.records: list[RoundRecord] = []
         for number in range(directory.rounds_done()):
@@ -213,7 +215,8 @@ class Session:
             },
             "rounds_of_messages": server.rounds,
             "gas": gas,
-            "saturated": sum(p.saturated for p in prepared.values()),
+            # how many coordinates were cut depends on data: nothing that privacy accounts for
+            **({} if self.private else {"saturated": sum(p.saturated for p in prepared.values())}),
         }
 
     def finish(self) -> str:

@@ -93,9 +93,9 @@ class LeNet:
         maps2 = functional.conv2d(maps1, kernel, b2.flatten(), _STRIDE, _PAD, groups=clients).relu_()
         flat = maps2.view(batch, clients, -1).transpose(0, 1)
         hidden = torch.baddbmm(b3.unsqueeze(1), flat, w3.transpose(1, 2)).relu_()
-        logits = torch.baddbmm(b4.unsqueeze(1), hidden, w4.transpose(1, 2))
+        logits = torch.baddbmm(b4.unsqueeze(2), w4, hidden.transpose(1, 2))
 
-        error4 = softmax_error(logits, labels, weights)
+        error4 = softmax_error(logits, labels, weights).transpose(1, 2)
         error3 = rectifier_error(torch.bmm(error4, w4), hidden)
         error2 = scratch("second error", (batch, clients * _SECOND, quarter, quarter), features)
         torch.bmm(error3, w3, out=error2.view(batch, clients, -1).transpose(0, 1))

@@ -55,12 +55,13 @@ class Perceptron:
         result = torch.empty_like(parameters)
         into1, bias1, into2, bias2 = parts(result, self._shapes)
         hidden = torch.baddbmm(b1.unsqueeze(1), features, w1).relu_()
-        error = softmax_error(torch.baddbmm(b2.unsqueeze(1), hidden, w2), labels, weights)
-        back = rectifier_error(torch.bmm(error, w2.transpose(1, 2)), hidden)
+        logits = torch.baddbmm(b2.unsqueeze(2), w2.transpose(1, 2), hidden.transpose(1, 2))
+        error = softmax_error(logits, labels, weights)
+        back = rectifier_error(torch.bmm(error.transpose(1, 2), w2.transpose(1, 2)), hidden)
         torch.bmm(features.transpose(1, 2), back, out=into1)
         bias1.copy_(back.sum(1))
-        torch.bmm(hidden.transpose(1, 2), error, out=into2)
-        bias2.copy_(error.sum(1))
+        into2.copy_(torch.bmm(error, hidden).transpose(1, 2))
+        bias2.copy_(error.sum(2))
         return result
 
     def evaluate(

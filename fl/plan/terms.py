@@ -84,6 +84,9 @@ class Terms:
             "the norm bound, and only noise needs that room",
         )
         self.privacy.verify_update_clip(self.update.l2_clip)
+        self.privacy.verify_learning(
+            algorithm=self.training.algorithm, compression=self.compression.kind, rule=self.robustness.rule
+        )
         require(
             not self.privacy.enabled or self.participation.staleness == 0,
             "privacy with participation.staleness is not accounted for: set one of them to nothing",

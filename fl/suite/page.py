@@ -11,11 +11,12 @@ from fl.suite.cell import GROUPS
 from fl.suite.figures import bars, curves, heat_map
 from fl.suite.papers import answers
 from fl.suite.runs import STAGES
-from fl.suite.table import columns_of, shown, words
+from fl.suite.table import columns_of, run_table, shown, words
 
 __all__ = ["page"]
 
 Document = Mapping[str, Any]
+_MANY = 15
 
 
 def page(name: str, documents: Sequence[Document]) -> str:
@@ -71,7 +72,13 @@ def _papers(documents: Sequence[Document]) -> Html:
 def _group(key: str, title: str, documents: Sequence[Document]) -> Html | None:
     if not documents:
         return None
-    return section(key, title, _LEADS[key], _figures(key, documents), *map(_cell, documents))
+    headings, runs = run_table(documents)
+    side_by_side = (
+        tag("div", table(f"{title}: the runs", headings, runs, range(1, len(headings))), class_="card")
+        if runs
+        else None
+    )
+    return section(key, title, _LEADS[key], side_by_side, _figures(key, documents), *map(_cell, documents))
 
 
 def _figures(key: str, documents: Sequence[Document]) -> Html | None:
@@ -137,7 +144,10 @@ def _cell(document: Document) -> Html:
             rows = [[clipped(shown(row.get(c))) for c in columns] for row in document["rows"]]
             body = table(document["title"], [words(c) for c in columns], rows)
     note = tag("p", tag("code", document["command"]), f", {duration(document['seconds'])}", class_="note")
-    return tag("div", tag("h3", document["title"]), note, tag("div", body, class_="card"))
+    numbers = tag("div", body, class_="card")
+    if len(document["rows"]) > _MANY or any("seconds_round" in row for row in document["rows"]):
+        numbers = tag("details", tag("summary", "All numbers"), numbers, class_="numbers")
+    return tag("div", tag("h3", document["title"]), note, numbers)
 
 
 _LEADS = {

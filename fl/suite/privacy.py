@@ -93,12 +93,13 @@ class Client:
 
 
 HUNDRED = (
+    Client(100, 1.0, 1.0, 60.0, 0.2),
     Client(100, 2.9, 1.0, 20.0, 0.5),
     Client(100, 6.6, 1.0, 20.0),
     Client(100, 20.7, 1.0, 20.0),
     Client(100, 54.0, 1.0, 20.0, 2.0),
 )
-THOUSAND = (Client(1000, 1.0, 1.0, 20.0), Client(1000, 2.9, 1.0, 20.0, 2.0))
+THOUSAND = (Client(1000, 2.9, 1.0, 20.0, 2.0),)
 """Settings for mnist-patches; smaller epsilons want smaller steps."""
 
 

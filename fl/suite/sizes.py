@@ -37,16 +37,15 @@ _LENET: Plan = {
     "training.batch": 25,
     "training.learning_rate": 0.05,
     "training.momentum": 0.9,
-    "server.momentum": 0.6,
+    "server.momentum": 0.8,
 }
 _SOFTMAX: Plan = {
     **_HUNDRED,
-    "training.algorithm": "fedadam",
-    "training.epochs": 1,
+    "training.algorithm": "feddyn",
+    "training.epochs": 2,
     "training.batch": 32,
-    "training.learning_rate": 0.2,
-    "server.learning_rate": 0.1,
-    "server.momentum": 0.9,
+    "training.learning_rate": 0.3,
+    "training.prox": 0.02,
 }
 _SHARDS: Plan = {"partition.kind": "shards", "partition.classes": 2}
 _CIFAR: Plan = {

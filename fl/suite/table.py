@@ -6,9 +6,37 @@ from typing import Any
 from fl.suite.cell import GROUPS
 from fl.suite.papers import answers
 
-__all__ = ["columns_of", "markdown", "shown", "words"]
+__all__ = ["columns_of", "markdown", "run_table", "shown", "words"]
 
 Document = Mapping[str, Any]
+RUN_COLUMNS = (
+    "what",
+    "accuracy",
+    "best",
+    "clients",
+    "rounds",
+    "parameters",
+    "algorithm",
+    "partition",
+    "proofs",
+    "audit",
+    "seconds_round",
+    "bytes_per_client",
+    "gas_per_round",
+)
+_FIRST = (
+    "what",
+    "for",
+    "view",
+    "kind",
+    "rule",
+    "attack",
+    "model",
+    "partition",
+    "seed",
+    "accuracy",
+    "epsilon",
+)
 _LONG = 12  # a table wider than this is turned on its side
 
 
@@ -21,7 +49,11 @@ def markdown(name: str, documents: Sequence[Document]) -> str:
     ]
     parts.append(_table(["", "papers (simulated cryptography)", "here", "command"], rows))
     for key, title in GROUPS.items():
-        for document in (d for d in documents if d["group"] == key):
+        mine = [d for d in documents if d["group"] == key]
+        headings, runs = run_table(mine)
+        if runs:
+            parts += [f"## {title}: the runs\n", _table(headings, runs)]
+        for document in mine:
             parts.append(f"## {title}: {document['title']}\n")
             parts.append(f"`{document['command']}`, {document['seconds']:.1f} s\n")
             if document["error"]:
@@ -44,8 +76,17 @@ def _conditions(documents: Sequence[Document]) -> str:
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The union of the rows' fields, in the order in which they first appear."""
-    return list(dict.fromkeys(key for row in rows for key in row))
+    """The union of the rows' fields: what a row is about comes first, the rest by name."""
+    fields = {key for row in rows for key in row}
+    return [key for key in _FIRST if key in fields] + sorted(fields - set(_FIRST))
+
+
+def run_table(documents: Sequence[Document]) -> tuple[list[str], list[list[str]]]:
+    """All audited runs side by side: headings and rows. Both are empty where there are none."""
+    runs = [row for document in documents for row in document["rows"] if "seconds_round" in row]
+    if not runs:
+        return [], []
+    return [words(key) for key in RUN_COLUMNS], [[shown(row.get(key)) for key in RUN_COLUMNS] for row in runs]
 
 
 def _rows(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -11,7 +11,7 @@
         replicated    products re-masked before they are sent on
     the network
         communicator  CrypTen's operations as rounds of the runtime               (channel, state: the threads)
-        encoding      tensors and small values as canonical bytes
+        encoding      tensors and small values as canonical bytes                 (modules: torch's, described)
     models
         translate     from_torch: torch modules without ONNX                      (layers: what CrypTen lacks)
     multiplications

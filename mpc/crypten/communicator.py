@@ -17,6 +17,7 @@ from torch.distributed import ReduceOp
 from mpc.crypten.channel import Channel
 from mpc.crypten.compat import load
 from mpc.crypten.encoding import decode_tensor, decode_value, encode_tensor, encode_value
+from mpc.crypten.modules import described, rebuilt
 from mpc.errors import DecodeError, FaultyParty, ParameterError
 from mpc.runtime.types import Protocol
 
@@ -39,6 +40,9 @@ _COMBINE: dict[Any, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     ReduceOp.BOR: torch.Tensor.bitwise_or_,
     ReduceOp.BXOR: torch.Tensor.bitwise_xor_,
 }
+
+# what the bytes of a small value begin with
+_PLAIN, _MODULE = b"v", b"m"
 
 _Operation = TypeVar("_Operation", bound=Callable[..., Any])
 
@@ -295,7 +299,7 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
 
     @_logged
     def send_obj(self, obj: Any, dst: int, group: object = None) -> None:
-        """Send a small value; what may be in it is in `mpc.crypten.encoding`."""
+        """Send a small value (`mpc.crypten.encoding` says of what) or a torch module (`mpc.crypten.modules`)."""
         self._post(_VALUE, _as_tensor(obj), dst)
         self._round()
 
@@ -310,9 +314,10 @@ class RoundCommunicator(Communicator):  # type: ignore[misc]
     def _received_value(self, src: int) -> Any:
         raw = self._take(_VALUE, src)
         try:
-            if raw.dtype != torch.uint8 or raw.dim() != 1:
+            if raw.dtype != torch.uint8 or raw.dim() != 1 or bytes(raw[:1].tolist()) not in (_MODULE, _PLAIN):
                 raise DecodeError("not the bytes of a value")
-            return decode_value(raw.numpy().tobytes())
+            data = raw.numpy().tobytes()
+            return rebuilt(decode_value(data[1:])) if data[:1] == _MODULE else decode_value(data[1:])
         except DecodeError as error:
             raise FaultyParty(self._parties[src], f"sent garbage: {error}") from None
 
@@ -359,4 +364,6 @@ def _several(value: Any, batched: bool) -> list[Any]:
 
 
 def _as_tensor(value: Any) -> torch.Tensor:
-    return torch.frombuffer(bytearray(encode_value(value)), dtype=torch.uint8)
+    if isinstance(value, torch.nn.Module):
+        return torch.frombuffer(bytearray(_MODULE + encode_value(described(value))), dtype=torch.uint8)
+    return torch.frombuffer(bytearray(_PLAIN + encode_value(value)), dtype=torch.uint8)

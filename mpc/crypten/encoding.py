@@ -29,7 +29,7 @@ _DTYPES: tuple[tuple[torch.dtype, str], ...] = (
 )
 _CODES = {dtype: code for code, (dtype, _) in enumerate(_DTYPES)}
 _MAX_AXES = 16
-_MAX_DEPTH = 8
+_MAX_DEPTH = 24
 
 
 def encode_tensor(tensor: torch.Tensor) -> bytes:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mpc.crypten.agreement import agree
 from mpc.crypten.encoding import decode_tensor, decode_value, encode_tensor, encode_value
 from mpc.crypten.items import Bilinear, Item, Kind, item_from_bytes, wraps
+from mpc.crypten.modules import described, rebuilt
 from mpc.crypten.shapes import shape_of
 from mpc.errors import DecodeError, FaultyParty, ParameterError
 from mpc.runtime import run_local
@@ -88,6 +89,52 @@ def test_other_spellings_are_refused(data: bytes) -> None:
 def test_what_does_not_travel(value: Any) -> None:
     with pytest.raises(ParameterError, match="does not travel"):
         encode_value(value)
+
+
+# --- modules
+
+
+def model() -> torch.nn.Module:
+    torch.manual_seed(2)
+    layers = [
+        torch.nn.Conv2d(1, 2, 3, bias=False),
+        torch.nn.BatchNorm2d(2),
+        torch.nn.Flatten(),
+        torch.nn.Linear(8, 2),
+    ]
+    module = torch.nn.Sequential(*layers).eval()
+    from crypten.common import serial
+
+    serial.register_safe_class(torch.nn.Sequential)
+    return module
+
+
+def test_modules_travel_as_descriptions() -> None:
+    module, x = model(), torch.ones(1, 1, 4, 4)
+    back = rebuilt(decode_value(encode_value(described(module))))
+    assert torch.equal(back(x), module(x)) and not back.training
+    assert all(parameter.requires_grad for parameter in back.parameters())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"class": "builtins.eval"}, {"class": "os.system"}, {"class": "builtins.set"}, {"training": 1},
+        {"attributes": {"forward": 1}}, {"attributes": {"__class__": 1}}, {"attributes": {"_forward_hooks": 1}},
+        {"parameters": {"weight": 1}}, {"children": {"0": {}}}, {"children": {"0": 5}}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_descriptions_that_ask_for_more_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        rebuilt(described(model()) | change)
+
+
+def test_a_class_nobody_registered_does_not_travel() -> None:
+    class Stranger(torch.nn.Module):
+        pass
+
+    with pytest.raises(ParameterError, match="register .*Stranger"):
+        described(Stranger())
 
 
 # --- requests
