@@ -26,7 +26,7 @@ __all__ = [
 
 AGGREGATIONS = ("secagg", "paillier", "shares", "plain")
 _PARTITIONS = ("dirichlet", "iid", "shards", "size-skew")
-_AUGMENTS = ("none", "flip-crop")
+_AUGMENTS = ("none", "flip-crop", "shift")
 _COMPRESSIONS = ("none", "top-k", "random-k", "deep-gradient")
 _PROOFS = ("all", "sample", "none")
 

@@ -37,6 +37,7 @@ _LENET: Plan = {
     "training.batch": 25,
     "training.learning_rate": 0.05,
     "training.momentum": 0.9,
+    "training.augment": "shift",
     "server.momentum": 0.8,
 }
 _SOFTMAX: Plan = {
