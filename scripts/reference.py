@@ -12,7 +12,16 @@ ROOT = Path(__file__).parents[1]
 WRITTEN_BY = (3, 11)
 PACKAGES = ("mpc", "he", "zk", "chain_adapter", "fl")
 # a kernel that exists only with its extra, and command lines, whose help is their reference
-SKIPPED = {"mpc._numba61", "mpc.runtime.cli", "zk.cli", "zk.ceremony_cli", "chain_adapter.cli", "fl.cli"}
+SKIPPED = {
+    "mpc._numba61",
+    "mpc.runtime.cli",
+    "zk.cli",
+    "zk.ceremony_cli",
+    "chain_adapter.cli",
+    "fl.cli",
+    "fl.suite.cli",
+    "fl.infer_cli",
+}
 
 
 def modules(package: str) -> list[ModuleType]:
