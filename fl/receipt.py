@@ -7,10 +7,12 @@ cannot leave it out.
 import platform
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from fl.aggregate.secagg import sum_parameters
+from fl.divergence import label_distances, summarize
 from fl.plan import Terms
 from fl.record import RoundRecord
 from fl.rundir import RunDirectory
@@ -82,6 +84,7 @@ def write_receipt(directory: RunDirectory, session: "Session") -> None:
                 for opened in record.opened
             ],
             "participation": _participation(session),
+            "data": _data(session),
             "proven": f"{_proven_share(session)} A proven update in a sum is {statement.dim} integers of "
             f"{statement.bits} bits whose Euclidean norm is within the plan's bound, and the sum is the sum of exactly the "
             "committed updates. Nothing is proven about the data an update was trained on.",
@@ -131,6 +134,23 @@ def _privacy(session: "Session") -> dict[str, Any]:
         "promised_epsilon": session.plan.terms.privacy.epsilon,
         "noise_multiplier": noise.noise_multiplier,
         "statement": found.line,
+    }
+
+
+def _data(session: "Session") -> dict[str, Any]:
+    """How unlike the clients are: total variation between a client's labels and everybody's, 0 to 1.
+
+    Left out of private runs: it is a function of the labels that no noise covers.
+    """
+    federation = session.federation
+    if session.private:
+        return {"distances": "not written down: labels are protected in this run"}
+    distances = label_distances(federation.dataset.train_y, federation.shards)
+    return {
+        "distances": {
+            **asdict(summarize(federation.dataset.train_y, federation.shards)),
+            "clients": [round(float(distance), 4) for distance in distances],
+        }
     }
 
 

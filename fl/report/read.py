@@ -130,6 +130,7 @@ class Receipt:
     epsilon: float | None
     privacy: str
     backends: Any
+    data: Any
     randomness: Any
     versions: Any
     insecure: tuple[str, ...]
@@ -294,6 +295,7 @@ def _receipt(fields: Fields) -> Receipt:
         epsilon=None if privacy.optional("epsilon") is None else privacy.number("epsilon"),
         privacy=privacy.text("statement", ""),
         backends=fields.optional("backends"),
+        data=fields.optional("data"),
         randomness=fields.optional("randomness"),
         versions=fields.optional("versions"),
         insecure=fields.texts("insecure"),

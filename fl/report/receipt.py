@@ -119,7 +119,12 @@ def _keys(found: Receipt) -> Html | None:
 
 
 def _ran(found: Receipt) -> Html:
-    blocks = {"Backends": found.backends, "Randomness": found.randomness, "Versions": found.versions}
+    blocks = {
+        "Data": found.data,
+        "Backends": found.backends,
+        "Randomness": found.randomness,
+        "Versions": found.versions,
+    }
     cards = (
         tag("div", tag("h3", name), any_value(value), class_="card")
         for name, value in blocks.items()
