@@ -1,15 +1,20 @@
 """Federated learning in which updates are proven, sums are masked, and a stranger can check the run.
 
-    what is agreed on        plan  setting  record
-    what is trained          data/  partition  models  federation  seeds
-    one client               member  client  update  cheats
+    what is agreed on        plan/  schedule  learning  setting  record
+    what is trained          data/  partition  divergence  models/  federation  seeds
+    how it is trained        engine/  optim/  compression/  resources  memory  scale/
+    what is promised         privacy/  spending
+    who is left out          robust/  screening      what attackers do  attacks/  poisoning  cheats
+    one client               member  client  update
     the coordinator          round  checks  sums  groups  aggregate/
+    servers with shares      shared/: sums and rules, training, inference
     one machine as everybody session  parties  run  rundir  progress  cache
     what is written          publish  ledger  timeline  receipt  report/
     what a stranger does     audit  audit_round  audit_findings
-    the command line         cli  doctor
+    what is measured         suite/  leakage/  incentives/  baselines/
+    the command line         cli  infer_cli  doctor
 
-Follow one update: `session` trains it (`federation`), `client` encodes, commits, proves and signs it (`update`), `round`
+Follow one update: `session` trains it (`federation`, `engine/`), `client` encodes, adds noise, commits, proves and signs it (`update`), `round`
 checks it (`checks`) and has it summed (`sums`, `aggregate/`), `publish` puts commitment, sum and model into block storage
 and onto the ledger, `audit` reads them back.
 
