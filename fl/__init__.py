@@ -14,9 +14,9 @@
     what is measured         suite/  leakage/  incentives/  baselines/
     the command line         cli  infer_cli  doctor
 
-Follow one update: `session` trains it (`federation`, `engine/`), `client` encodes, adds noise, commits, proves and signs it (`update`), `round`
-checks it (`checks`) and has it summed (`sums`, `aggregate/`), `publish` puts commitment, sum and model into block storage
-and onto the ledger, `audit` reads them back.
+Follow one update: `session` trains it (`federation`, `engine/`), `client` encodes, adds noise, commits, proves and signs
+it (`update`), `round` checks it (`checks`) and has it summed (`sums`, `aggregate/`), `publish` puts commitment, sum and
+model into block storage and onto the ledger, `audit` reads them back.
 
 Importing `fl` alone imports neither torch nor a chain; the modules that need them do.
 """
