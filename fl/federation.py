@@ -65,6 +65,10 @@ class Federation:
         algorithm = algorithm_of(terms)
         dataset = data.load(terms.dataset, directory, allow_unverified)
         model = model_for(terms.model, dataset.inputs, dataset.classes)
+        if algorithm.name == "conjugate-gradients" and model.name != "least-squares":
+            raise ParameterError(
+                f"conjugate-gradients solves a linear system: model must be least-squares, not {model.name}"
+            )
         require_rule(terms)
         root, rest = _root_set(terms, dataset)
         parts = split(dataset.train_y[rest], terms.clients, terms.partition, terms.seed, terms.training.batch)

@@ -82,12 +82,13 @@ class RoundSetting:
     def identities(self) -> dict[int, PublicIdentity]:
         """Who signs as which party: clients and committee.
 
-        Where `one_process` plays everybody, each signature is checked once and billed to each who asked.
+        Where `one_process` plays everybody, each signature of a masked sum is checked once and billed to each who asked.
         """
         clients = {index: PublicIdentity(m.identity) for index, m in self.members.items()}
         committee = self.committee.identities if self.committee else ()
         everybody = clients | dict(zip(self.committee_parties, committee, strict=True))
-        return shared_checks(everybody) if self.one_process else everybody
+        masked = self.plan.terms.aggregation.mode == "secagg"
+        return shared_checks(everybody) if self.one_process and masked else everybody
 
     def l2_bound_sq(self, member: Member) -> int:
         return self.plan.l2_bound_sq(member.samples, self.statement.dim)

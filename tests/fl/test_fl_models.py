@@ -144,7 +144,9 @@ def test_bfloat16_is_close_and_says_that_it_is_not_reproducible() -> None:
 
 
 def test_models_for_other_records_are_refused_with_the_reason() -> None:
-    with pytest.raises(ParameterError, match="unknown model 'resnet': there are cnn, cnn-bf16, lenet"):
+    with pytest.raises(
+        ParameterError, match="unknown model 'resnet': there are cnn, cnn-bf16, least-squares"
+    ):
         model_for("resnet", 3072, 10)
     with pytest.raises(ParameterError, match="grey square images whose side is a multiple of four, not 3072"):
         model_for("lenet", 3072, 10)

@@ -193,10 +193,11 @@ def test_bytes_have_one_spelling(keys: Keys, stream: Stream) -> None:
     )
     data = proof.to_bytes()
     assert UpdateProof.from_bytes(data) == proof
-    for bad in (b"", data[:8], b"X" + data[1:], data[:5] + b"\xff\xff\xff\xff" + data[9:], data[: 9 + 64]):
+    for bad in (b"", data[:8], b"X" + data[1:], data[:5] + b"\xff\xff\xff\xff" + data[9:], data[: 9 + 63]):
         with pytest.raises(DecodeError):
             UpdateProof.from_bytes(bad)
-    for short in (data[:-1], data + b"\0"):
+    # a commitment alone is a message, and no proof of anything
+    for short in (data[: 9 + 64], data[:-1], data + b"\0"):
         with pytest.raises(DecodeError):
             SMALL.verify(
                 keys.vk, UpdateProof.from_bytes(short), l2_bound_sq=SMALL.max_norm_sq, context=CONTEXT
