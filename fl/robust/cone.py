@@ -108,7 +108,7 @@ class ConeTest(Tolerance):
     under: ClassVar[Mapping[str, str]] = {
         "secagg": "no: masks hide each client's inner products; its norm bound alone works, proven by the client",
         "paillier": "no: inner products with public directions are linear, but scores need one decryption a client",
-        "shares": "yes: inner products with public directions are local, one squared length a client is shared",
+        "shares": "yes: inner products with public directions are local; a round at a time (`mpc.protocols.cone_scores`)",
         "plain": "yes",
     }
 

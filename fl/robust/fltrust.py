@@ -28,7 +28,7 @@ class FLTrust(Tolerance):
     under: ClassVar[Mapping[str, str]] = {
         "secagg": "no: masks hide each client's inner product, and the weights come after the sum",
         "paillier": "no: inner products with a public vector are linear, but weights need one decryption a client",
-        "shares": "yes: one inner product with a public vector and one length a client, then a weighted sum",
+        "shares": "yes: an inner product with a public vector and a length a client (`mpc.protocols.trusted_sum`)",
         "plain": "yes",
     }
 

@@ -20,7 +20,7 @@ __all__ = ["Krum", "MultiKrum", "krum_scores", "squared_distances"]
 _UNDER = {
     "secagg": "no: the sum shows no distance between two clients",
     "paillier": "no: a distance is a product of two plaintexts",
-    "shares": "yes, at n (n - 1) / 2 squared lengths of the whole dimension a round, and it reveals who is chosen",
+    "shares": "no: n (n - 1) / 2 squared lengths of the whole dimension a round; possible, and not built",
     "plain": "yes",
 }
 

@@ -68,7 +68,7 @@ class Clipping(Tolerance):
     under: ClassVar[Mapping[str, str]] = {
         "secagg": "with a fixed bound: clients clip, and prove it in zero knowledge",
         "paillier": "with a fixed bound: clients clip, and prove it in zero knowledge",
-        "shares": "with a fixed bound: clients clip, one bit a client says whether they did",
+        "shares": "with a fixed bound: clipped on shares (`mpc.protocols`), or by the client and checked",
         "plain": "yes",
     }
 
