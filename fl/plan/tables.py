@@ -142,7 +142,7 @@ class Compression:
 
     kind: str = "none"
     keep: float = 0.1
-    momentum: float = 0.9
+    momentum: float = 0.5
 
     def __post_init__(self) -> None:
         _one_of("compression.kind", self.kind, _COMPRESSIONS)

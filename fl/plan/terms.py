@@ -92,6 +92,11 @@ class Terms:
             "privacy with participation.staleness is not accounted for: set one of them to nothing",
         )
         require(
+            self.participation.staleness == 0 or self.compression.kind in ("none", "random-k"),
+            f"compression.kind {self.compression.kind} chooses coordinates from the newest state, so "
+            "participation.staleness must be 0",
+        )
+        require(
             self.proofs.rounds <= self.rounds and self.proofs.clients <= self.clients,
             f"proofs cannot sample {self.proofs.rounds} of {self.rounds} rounds and {self.proofs.clients} of "
             f"{self.clients} clients",
