@@ -187,13 +187,13 @@ def trust_cell(key: str) -> Cell:
     return Cell(key, "Whom one must trust", "participation", 0.1, measure)
 
 
-def record_run_cell(key: str, dataset: str, epsilon: float, seconds: float) -> Cell:
+def record_run_cell(key: str, dataset: str, epsilon: float, rounds: int, seconds: float) -> Cell:
     """An audited run with record-level privacy: noise shares under secure aggregation, budgets, the auditor's epsilon."""
 
     def measure(conditions: Conditions, display: Display) -> Result:
         from fl.suite.privacy import record_terms
 
-        overrides = dict(_dotted(record_terms(dataset, epsilon, conditions.seed)))
+        overrides = dict(_dotted(record_terms(dataset, epsilon, conditions.seed))) | {"rounds": rounds}
         summary, passed = audited_run(key, "mnist", overrides, conditions, display)
         receipt = read_json((summary.directory / "receipt.json").read_bytes(), max_bytes=1 << 24)
         promised = receipt["privacy"]

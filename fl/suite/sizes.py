@@ -91,7 +91,7 @@ def _smoke() -> list[Cell]:
     ]
     return [
         *runs,
-        record_run_cell("digits-record-dp", "digits-patches", 8.0, 5),
+        record_run_cell("digits-record-dp", "digits-patches", 8.0, 15, 10),
         robustness_cell("digits-robustness", "digits", "smoke", 6),
         leakage_cell("digits-leakage", "digits", "smoke", 9),
         cost_cell("digits-cost", "digits, softmax regression", "digits", {**_DIGITS, "rounds": 1}, 8),
@@ -104,17 +104,17 @@ def _smoke() -> list[Cell]:
 def _mnist() -> list[Cell]:
     softmax_shards = {**_SOFTMAX, **_SHARDS}
     return [
-        run_cell("mnist-lenet", "LeNet, Dirichlet 0.5", "mnist", _LENET, 420),
-        run_cell("mnist-softmax", "softmax regression, Dirichlet 0.5", "mnist", _SOFTMAX, 240),
-        run_cell("mnist-shards", "softmax regression, two classes a client", "mnist", softmax_shards, 240),
-        run_cell("mnist-lenet-shards", "LeNet, two classes a client", "mnist", {**_LENET, **_SHARDS}, 420),
-        record_run_cell("mnist-record-dp", "mnist-patches", 2.9, 420),
+        run_cell("mnist-lenet", "LeNet, Dirichlet 0.5", "mnist", _LENET, 290),
+        run_cell("mnist-softmax", "softmax regression, Dirichlet 0.5", "mnist", _SOFTMAX, 160),
+        run_cell("mnist-shards", "softmax regression, two classes a client", "mnist", softmax_shards, 180),
+        run_cell("mnist-lenet-shards", "LeNet, two classes a client", "mnist", {**_LENET, **_SHARDS}, 290),
+        record_run_cell("mnist-record-dp", "mnist-patches", 2.9, 50, 230),
         client_privacy_cell("mnist-client-dp", "mnist-patches", 900),
         robustness_cell("mnist-robustness", "mnist", "cone", 400),
         robustness_cell("mnist-robustness-others", "mnist", "others", 300),
         robustness_cell("mnist-robustness-lenet", "mnist", "deep", 400),
         leakage_cell("mnist-leakage", "mnist", "full", 200),
-        cost_cell("mnist-cost", "MNIST, LeNet, 100 clients", "mnist", {**_LENET, "rounds": 1}, 60),
+        cost_cell("mnist-cost", "MNIST, LeNet, 100 clients", "mnist", {**_LENET, "rounds": 1}, 70),
         churn_cell("churn", "digits", {**_DIGITS, "rounds": 20}, (0.0, 0.1, 0.3, 0.5), 60),
         incentives_cell("incentives", "full", 60),
         scale_cell("mnist-scale", 10_000, "mnist", 500),
