@@ -94,7 +94,7 @@ class ConeTest(Tolerance):
     first `patience` - 1 rounds. Survivors are shortened to the median length, so that a client inside the cone has no
     more than one voice.
 
-    The defaults were chosen on seeds that no published table uses; `docs/explain/robustness.md` says how.
+    The defaults were chosen on other seeds than the published tables'; see `docs/explain/robustness.md`.
     """
 
     keep: float = 0.9
