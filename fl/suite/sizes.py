@@ -51,13 +51,14 @@ _SOFTMAX: Plan = {
 _SHARDS: Plan = {"partition.kind": "shards", "partition.classes": 2}
 _CIFAR: Plan = {
     **_HUNDRED,
-    "model": "cnn",
-    "training.algorithm": "scaffold",
+    "model": "cnn-bf16",
+    "training.algorithm": "fedavgm",
     "training.epochs": 1,
     "training.batch": 50,
     "training.learning_rate": 0.05,
     "training.momentum": 0.9,
     "training.augment": "flip-crop",
+    "server.momentum": 0.6,
 }
 _DIGITS: Plan = {"clients": 12, "rounds": 5, "training.epochs": 2}
 _METHODS: Mapping[str, Plan] = {

@@ -9,9 +9,11 @@ import pytest
 from rich.console import Console
 
 from fl.cli import main
-from fl.plan import Proofs
+from fl.learning import algorithm_of
+from fl.plan import Proofs, load_terms
 from fl.progress import RunDisplay
 from fl.rundir import RunDirectory
+from fl.suite import sizes
 from fl.suite.cell import GROUPS, Cell, Conditions, Result
 from fl.suite.cli import proofs_asked
 from fl.suite.experiments import trust_cell
@@ -84,6 +86,12 @@ def test_cells_have_one_key_each_and_a_known_group() -> None:
         keys = [cell.key for cell in cells_of(name)]
         assert len(keys) == len(set(keys)), name
         assert {cell.group for cell in cells_of(name)} <= set(GROUPS)
+
+
+@pytest.mark.parametrize("plan", ["_LENET", "_SOFTMAX", "_SHARDS", "_CIFAR", "_DIGITS"])
+def test_every_plan_of_the_suites_is_one_that_can_be_made(plan: str) -> None:
+    terms = load_terms("mnist", getattr(sizes, plan))
+    assert algorithm_of(terms).name == terms.training.algorithm
 
 
 def test_the_table_puts_their_figure_beside_ours() -> None:
