@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -42,7 +43,8 @@ def text(thing: Any) -> str:
 
 def signature(name: str, thing: Any) -> str:
     try:
-        return f"{name}{inspect.signature(thing)}"
+        # a function as a default prints where it lies in memory, another place each time
+        return re.sub(r"<function (\S+) at 0x[0-9a-f]+>", r"\1", f"{name}{inspect.signature(thing)}")
     except (TypeError, ValueError):
         return name
 
