@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from fl.compression import compress
+from fl.compression import compress, quantize
 from fl.engine import LocalSGD
 from fl.optim import Algorithm, algorithm_for, algorithm_settings
-from fl.plan import Server, Terms, Training
+from fl.plan import Server, Terms, Training, update_codec
 from mpc.errors import ParameterError
 
 __all__ = ["algorithm_of"]
@@ -28,7 +28,8 @@ _FIELDS = {
 def algorithm_of(terms: Terms) -> Algorithm:
     """The algorithm with the plan's hyperparameters, compressed if the plan says so.
 
-    Raises: ParameterError for values out of range, or naming a field that the algorithm has no use for.
+    Raises: ParameterError for values out of range, or naming a field that the algorithm has no use for; CodecError
+        where a grid is asked for and sums of codes could wrap.
     """
     training, compression = terms.training, terms.compression
     augment = "" if training.augment == "none" else training.augment
@@ -41,6 +42,8 @@ def algorithm_of(terms: Terms) -> Algorithm:
             if path.startswith(table) and _at(terms, path) != getattr(defaults, name):
                 raise ParameterError(f"{path} has no use in {training.algorithm}: leave it away")
     inner = algorithm_for(training.algorithm, sgd, **{name: _at(terms, _FIELDS[name]) for name in own})
+    if compression.kind == "quantized":
+        return quantize(inner, update_codec(terms, max_weight=1), compression.bits)
     return compress(inner, compression.kind, compression.keep, compression.momentum, terms.seed)
 
 

@@ -12,33 +12,44 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fl.compression.leftovers import require_alike_rounds
 from fl.engine.cohort import Cohort
 from fl.models import Model, Vector
 from fl.optim import Algorithm
 from fl.optim.base import Double
 from fl.seeds import generator
+from mpc.codec import Codec
 from mpc.errors import ParameterError
 
-__all__ = ["Quantized", "round_at_random"]
+__all__ = ["Quantized", "quantize", "round_at_random"]
+
+_MAX_BITS = 16  # single precision holds the multiples of a finer grid too badly for the codec to find them
 
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """`inner` with every coordinate of the payload a multiple of `step` (model units).
+    """`inner` with every coordinate of the payload a multiple of `step_size`, at most `levels` steps from zero.
 
-    With `step` a multiple of the codec's, and equal weights, the codec rounds nothing further. The choice between the
-    two neighbours is training randomness, from the public seed: it hides nothing.
+    With a step that is a multiple of the codec's, levels within the codec's clip, and equal weights, the codec rounds
+    and cuts nothing further, unless the whole update is above the plan's norm bound and scaled down. The choice between
+    the two neighbours is training randomness, from the public seed: it hides nothing.
 
-    Shapes: state and payload are the inner ones; a client's memory is [inner memory | error].
-    Raises: ParameterError for a step that is not positive.
+    Shapes: state and payload are the inner ones; a client's memory is [inner memory | error], the error being what
+        was rounded away and what lay beyond the levels.
+    Units: `step_size` in model units.
+    Raises: ParameterError for a setting out of range, or an algorithm whose rounds differ in meaning.
     """
 
     inner: Algorithm
     step_size: float
+    levels: int = 1 << 23  # of single precision, whose 24 bits hold every multiple up to there
 
     def __post_init__(self) -> None:
         if not 0 < self.step_size < 1e9:
             raise ParameterError(f"quantization wants a positive step, got {self.step_size}")
+        if not 1 <= self.levels <= 1 << 23:
+            raise ParameterError(f"quantization wants between 1 and 2^23 levels, got {self.levels}")
+        require_alike_rounds(self.inner)
 
     @property
     def name(self) -> str:
@@ -65,7 +76,7 @@ class Quantized:
         rounded = np.empty_like(exact)
         for row, client in enumerate(cohort.clients):
             rng = generator(cohort.seed, "rounding", round, client)
-            rounded[row] = round_at_random(exact[row], self.step_size, rng)
+            rounded[row] = round_at_random(exact[row], self.step_size, rng, self.levels)
         error = torch.from_numpy((exact - rounded).astype(np.float32)).to(cohort.device)
         sent = torch.from_numpy(rounded.astype(np.float32)).to(cohort.device)
         return sent, torch.cat([after, error], dim=1)
@@ -74,12 +85,35 @@ class Quantized:
         return self.inner.step(state, mean, share, round)
 
 
-def round_at_random(values: NDArray[np.float64], step: float, rng: np.random.Generator) -> Double:
-    """Multiples of `step` next to `values`, whose expectation is the values.
+def round_at_random(
+    values: NDArray[np.float64], step: float, rng: np.random.Generator, levels: int = 1 << 23
+) -> Double:
+    """Multiples of `step` next to `values`, whose expectation is the values, as far as `levels` steps reach.
 
     Shapes: any -> the same.
     """
-    scaled = values / step
+    scaled = np.clip(values / step, -levels, levels)
     down = np.floor(scaled)
     rounded: Double = (down + (rng.random(values.shape) < scaled - down)) * step
     return rounded
+
+
+def quantize(algorithm: Algorithm, codec: Codec, bits: int) -> Quantized:
+    """`algorithm` on the grid of `bits` bits that is a part of the codec's: every 2^(codec.bits - bits)th of its codes.
+
+    Raises: ParameterError for more bits than the codec has, or as `Quantized` does.
+
+    >>> from fl.optim import FedAvg
+    >>> found = quantize(FedAvg(), Codec(clip=2.0, bits=16, max_clients=9), bits=3)
+    >>> found.levels, round(found.step_size, 3)
+    (3, 0.5)
+    """
+    most = min(codec.bits, _MAX_BITS)
+    if not 2 <= bits <= most:
+        raise ParameterError(f"quantization wants between 2 and {most} bits here, got {bits}")
+    levels = (1 << (bits - 1)) - 1
+    # a payload is in single precision: its top level must not come out above the clip, where the codec would cut it
+    top = np.float32(codec.clip)
+    if float(top) > codec.clip:
+        top = np.nextafter(top, np.float32(0))
+    return Quantized(algorithm, min(codec.step * 2 ** (codec.bits - bits), float(top) / levels), levels)

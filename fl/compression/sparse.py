@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from fl.compression.indices import KINDS, agreed_indices, updated_scores
+from fl.compression.leftovers import require_alike_rounds
 from fl.engine.cohort import Cohort
 from fl.models import Model, Vector
 from fl.optim import Algorithm
@@ -23,8 +24,6 @@ from fl.optim.base import Double
 from mpc.errors import ParameterError
 
 __all__ = ["Sparse", "compress"]
-
-_TWO_PHASES = ("dane", "fsvrg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Sparse:
     Leakage: the sums of the agreed coordinates; which those are follows from earlier sums.
     Assumes: every client starts from the newest state, because the index set follows from it (`random-k` does not
         need that). What a client sent into a sum that then failed is lost, as an uncompressed update would be.
-    Raises: ParameterError for a setting out of range, or an algorithm whose rounds alternate in meaning.
+    Raises: ParameterError for a setting out of range, or an algorithm whose rounds differ in meaning.
     """
 
     inner: Algorithm
@@ -55,11 +54,7 @@ class Sparse:
                 "compression wants keep in (0, 1] and momentum in [0, 1),"
                 f" got {self.keep} and {self.momentum}"
             )
-        if self.inner.name in _TWO_PHASES:
-            raise ParameterError(
-                f"{self.inner.name} cannot be compressed: its rounds alternate between gradients and steps,"
-                " and what one leaves unsent has no meaning in the next"
-            )
+        require_alike_rounds(self.inner)
 
     @property
     def name(self) -> str:

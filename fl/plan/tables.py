@@ -27,7 +27,7 @@ __all__ = [
 AGGREGATIONS = ("secagg", "paillier", "shares", "plain")
 _PARTITIONS = ("dirichlet", "iid", "shards", "size-skew")
 _AUGMENTS = ("none", "flip-crop", "shift")
-_COMPRESSIONS = ("none", "top-k", "random-k", "deep-gradient")
+_COMPRESSIONS = ("none", "top-k", "random-k", "deep-gradient", "quantized")
 _PROOFS = ("all", "sample", "none")
 
 
@@ -135,17 +135,30 @@ class Participation:
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """Which coordinates travel: the same index set for everybody, so that masked sums still add up.
+    """Which coordinates travel, the same for everybody so that masked sums still add up; or how coarse all of them are.
 
-    `keep` is the fraction of coordinates, `momentum` that of Deep Gradient Compression's correction.
+    `keep` is the fraction of coordinates, `momentum` that of Deep Gradient Compression's correction. Under `quantized`
+    a coordinate has `bits` bits, sign included: it is rounded to a multiple of update.clip / (2^(update.bits - 1) - 1)
+    times 2^(update.bits - bits).
     """
 
     kind: str = "none"
     keep: float = 0.1
     momentum: float = 0.5
+    bits: int = 8
 
     def __post_init__(self) -> None:
         _one_of("compression.kind", self.kind, _COMPRESSIONS)
+        _within("compression.bits", self.bits, 2, 16)
+        require(
+            self.kind == "quantized" or self.bits == 8,
+            f"compression.bits belongs to compression.kind 'quantized', not {self.kind!r}",
+        )
+        require(
+            self.kind != "quantized" or (self.keep, self.momentum) == (0.1, 0.5),
+            "compression.keep and compression.momentum have no use under compression.kind 'quantized': all coordinates "
+            "travel",
+        )
         require(0 < self.keep <= 1, f"compression.keep must be in (0, 1], got {self.keep}")
         require(0 <= self.momentum < 1, f"compression.momentum must be in [0, 1), got {self.momentum}")
 

@@ -91,16 +91,35 @@ class Terms:
             not self.privacy.enabled or self.participation.staleness == 0,
             "privacy with participation.staleness is not accounted for: set one of them to nothing",
         )
-        require(
-            self.participation.staleness == 0 or self.compression.kind in ("none", "random-k"),
-            f"compression.kind {self.compression.kind} chooses coordinates from the newest state, so "
-            "participation.staleness must be 0",
-        )
+        _require_compression(self)
         require(
             self.proofs.rounds <= self.rounds and self.proofs.clients <= self.clients,
             f"proofs cannot sample {self.proofs.rounds} of {self.rounds} rounds and {self.proofs.clients} of "
             f"{self.clients} clients",
         )
+
+
+def _require_compression(terms: Terms) -> None:
+    """Raises: ParameterError when the rest of the plan takes away what `compression` promises."""
+    kind, bits = terms.compression.kind, terms.compression.bits
+    if kind == "quantized":
+        require(
+            bits <= terms.update.bits,
+            f"compression.bits {bits} is above update.bits {terms.update.bits}: the codec would round once more",
+        )
+        require(
+            terms.weights == "equal",
+            "compression.kind quantized needs weights 'equal': scaled by its samples, an update leaves the grid and the "
+            "codec rounds once more",
+        )
+        require(
+            terms.participation.staleness == 0,
+            "compression.kind quantized needs participation.staleness 0: scaled by its age, an update leaves the grid",
+        )
+    require(
+        terms.participation.staleness == 0 or kind in ("none", "random-k"),
+        f"compression.kind {kind} chooses coordinates from the newest state, so participation.staleness must be 0",
+    )
 
 
 T = TypeVar("T")

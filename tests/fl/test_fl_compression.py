@@ -9,17 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fl import data
-from fl.compression import KINDS, Quantized, Sparse, agreed_indices, compress
+from fl.compression import KINDS, Quantized, Sparse, agreed_indices, compress, quantize
 from fl.compression.indices import random_indices, top_indices, updated_scores
 from fl.compression.quantized import round_at_random
 from fl.engine import LocalEngine, LocalSGD, Work
 from fl.models import SoftmaxRegression, Vector
-from fl.optim import Algorithm, FedAvg
+from fl.optim import Algorithm, ConjugateGradients, FedAvg
 from fl.optim.dane import DANE
 from fl.optim.fsvrg import FSVRG
 from fl.partition import split
 from fl.plan import Partition
 from fl.seeds import generator
+from mpc.codec import Codec
 from mpc.errors import ParameterError
 
 CLIENTS, SEED = 10, 3
@@ -193,10 +194,12 @@ def test_a_tenth_of_the_coordinates_learns_digits(
     assert run.accuracy >= least
 
 
-@pytest.mark.parametrize("algorithm", [DANE(), FSVRG()])
-def test_algorithms_of_two_phases_cannot_be_compressed(algorithm: Algorithm) -> None:
-    with pytest.raises(ParameterError, match="alternate"):
+@pytest.mark.parametrize("algorithm", [DANE(), FSVRG(), ConjugateGradients()])
+def test_algorithms_whose_rounds_differ_cannot_be_compressed(algorithm: Algorithm) -> None:
+    with pytest.raises(ParameterError, match="no meaning in the next"):
         Sparse(algorithm)
+    with pytest.raises(ParameterError, match="no meaning in the next"):
+        Quantized(algorithm, 0.5)
 
 
 @pytest.mark.parametrize("wrong", [{"kind": "best-k"}, {"keep": 0.0}, {"keep": 1.5}, {"momentum": 1.0}])
@@ -228,3 +231,55 @@ def test_coarse_updates_learn_because_of_the_kept_error() -> None:
     assert run.accuracy >= 0.88
     with pytest.raises(ParameterError, match="positive step"):
         Quantized(FedAvg(), 0.0)
+
+
+@settings(deadline=None)
+@given(st.integers(2, 24), st.integers(0, 22), st.floats(1e-3, 1e3), st.integers(0, 99))
+def test_the_codec_rounds_nothing_of_a_quantized_update(
+    bits: int, coarser: int, clip: float, seed: int
+) -> None:
+    """In the single precision that payloads have, up to the ends of the grid and with values beyond them."""
+    codec = Codec(clip, bits, max_clients=10)
+    kept = min(16, max(2, bits - coarser))
+    grid = quantize(FedAvg(), codec, kept)
+    values = np.random.default_rng(seed).normal(0, clip, 200)
+    rounded = round_at_random(values, grid.step_size, generator(seed, "test"), grid.levels)
+    encoded = codec.encode(rounded.astype(np.float32))
+    assert encoded.saturated == 0
+    codes = encoded.values
+    assert (codes % 2 ** (bits - kept) == 0).all()
+    assert np.array_equal(codes, np.rint(rounded / codec.step))
+    assert len(np.unique(codes)) <= 2**kept - 1
+
+
+def test_what_lies_beyond_the_grid_is_sent_later() -> None:
+    """Client k wants k times 1, 2, 3, ... every round; a message holds at most 4 x 100."""
+    run = Recorder(Quantized(Constant(), 100.0, levels=4)).play(3)
+    for client in range(1, CLIENTS + 1):
+        sent = sum(payloads[client].astype(np.float64) for payloads in run.payloads)
+        assert all(np.abs(payloads[client]).max() <= 400 for payloads in run.payloads)
+        assert np.array_equal(sent + run.memories[client], 3 * client * np.arange(1, MODEL.size + 1))
+
+
+@pytest.mark.parametrize("bits", [1, 9])
+def test_a_grid_that_is_no_part_of_the_codecs_is_refused(bits: int) -> None:
+    with pytest.raises(ParameterError, match="between 2 and 8 bits"):
+        quantize(FedAvg(), Codec(clip=1.0, bits=8, max_clients=9), bits)
+    with pytest.raises(ParameterError, match="levels"):
+        Quantized(FedAvg(), 0.5, levels=0)
+
+
+def test_few_bits_learn_what_the_codec_alone_loses() -> None:
+    """Two bits a coordinate, once rounded to the nearest code and once at random with the error kept."""
+    codec = Codec(clip=1.0, bits=2, max_clients=CLIENTS)
+    start = MODEL.initial(SEED)
+
+    class Nearest(FedAvg):
+        def local(self, model, cohort, state, memory, round):  # type: ignore[no-untyped-def]
+            update, memory = super().local(model, cohort, state, memory, round)
+            return torch.from_numpy(codec.encode(update.numpy()).values * np.float32(codec.step)), memory
+
+    nearest = Recorder(Nearest(SGD)).play(20)
+    assert np.abs(nearest.states[-1] - start).max() < 1
+    assert nearest.accuracy < 0.6
+    assert Recorder(quantize(FedAvg(SGD), codec, 2)).play(20).accuracy > 0.85

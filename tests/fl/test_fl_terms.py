@@ -64,6 +64,20 @@ def test_every_kind_of_method_learns_and_its_states_are_audited(play: Play, fiel
     assert np.array_equal(state[:650], model) and len(state) == algorithm_of(plan.terms).state_size(650)
 
 
+@pytest.mark.parametrize(("bits", "kept"), [(16, 4), (5, 5)])
+def test_quantized_updates_arrive_as_they_were_rounded(play: Play, bits: int, kept: int) -> None:
+    """Every sum of codes is a multiple of the grid's step, so that the codec rounded none of its addends."""
+    run = play(
+        rounds=4, weights="equal", compression__kind="quantized", compression__bits=kept, update__bits=bits
+    )
+    store = LocalStore(run.path / "blocks")
+    for record in run.records():
+        total = np.frombuffer(store.get(record.total), dtype="<i8")
+        assert total.any() and (total % 2 ** (bits - kept) == 0).all()
+        assert np.abs(total).max() <= 8 * (2 ** (kept - 1) - 1) * 2 ** (bits - kept)
+    assert run.records()[-1].accuracy > 0.6
+
+
 def test_a_field_without_use_is_refused() -> None:
     terms = load_terms("digits", {"server.momentum": 0.5})
     with pytest.raises(ParameterError, match=r"server\.momentum has no use in fedavg"):
@@ -148,6 +162,29 @@ def test_attackers_are_left_out_whether_updates_are_seen_or_shared(play: Play, m
 def test_plans_that_cannot_work_are_refused_before_training(fields: dict[str, Any], reason: str) -> None:
     with pytest.raises(ParameterError, match=reason):
         Federation.gather(load_terms("digits", SMALL | fields), {}, 0.0, None)
+
+
+QUANTIZED = {"compression.kind": "quantized", "weights": "equal"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"weights": "samples"}, "needs weights 'equal'"),
+        ({"update.bits": 6}, r"compression\.bits 8 is above update\.bits 6"),
+        ({"compression.bits": 1}, r"compression\.bits must be between 2 and 16"),
+        ({"compression.bits": 17}, r"compression\.bits must be between 2 and 16"),
+        ({"compression.kind": "top-k", "compression.bits": 4}, "belongs to compression.kind 'quantized'"),
+        ({"compression.keep": 0.5}, "no use under compression.kind 'quantized'"),
+        ({"participation.staleness": 1}, "scaled by its age"),
+        ({"training.algorithm": "fsvrg"}, "alternate between gradients and steps"),
+        ({"training.algorithm": "conjugate-gradients"}, "curvature along other directions"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_quantization_that_cannot_keep_its_word_is_refused(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ParameterError, match=reason):
+        Federation.gather(load_terms("digits", SMALL | QUANTIZED | fields), {}, 0.0, None)
 
 
 def test_noise_that_the_codec_cannot_hold_is_refused() -> None:
