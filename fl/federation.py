@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fl import data, schedule
 from fl.aggregate.secagg import sum_parameters
 from fl.engine import LocalEngine, Trained, Work
-from fl.learning import algorithm_of
+from fl.learning import algorithm_of, require_fit
 from fl.models import Evaluation, Model, Vector, model_for
 from fl.optim import Algorithm
 from fl.partition import split
@@ -65,14 +65,11 @@ class Federation:
         algorithm = algorithm_of(terms)
         dataset = data.load(terms.dataset, directory, allow_unverified)
         model = model_for(terms.model, dataset.inputs, dataset.classes)
-        if algorithm.name == "conjugate-gradients" and model.name != "least-squares":
-            raise ParameterError(
-                f"conjugate-gradients solves a linear system: model must be least-squares, not {model.name}"
-            )
         require_rule(terms)
         root, rest = _root_set(terms, dataset)
         parts = split(dataset.train_y[rest], terms.clients, terms.partition, terms.seed, terms.training.batch)
         shards = [rest[part] for part in parts]
+        require_fit(terms, algorithm, model, [len(shard) for shard in shards])
         heaviest = max(weights_of(terms, shards))
         update_codec(terms, heaviest)
         statement = NormBound(dim=algorithm.payload_size(model.size), bits=terms.update.bits)

@@ -1,14 +1,17 @@
-"""What a plan's terms say about learning: the algorithm, and what is wrapped around it."""
+"""What a plan's terms say about learning: the algorithm, what is wrapped around it, and what it asks of model and data."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fl.compression import compress, quantize
 from fl.engine import LocalSGD
-from fl.optim import Algorithm, algorithm_for, algorithm_settings
+from fl.models import Model
+from fl.optim import FSVRG, Algorithm, algorithm_for, algorithm_settings
+from fl.optim.fsvrg import largest_counts, require_linear
 from fl.plan import Server, Terms, Training, update_codec
 from mpc.errors import ParameterError
 
-__all__ = ["algorithm_of"]
+__all__ = ["algorithm_of", "require_fit"]
 
 # the plan's field behind each hyperparameter that an algorithm has of its own
 _FIELDS = {
@@ -21,6 +24,7 @@ _FIELDS = {
     "strength": "training.prox",
     "prox": "training.prox",
     "ridge": "training.ridge",
+    "sparse": "training.sparse",
     "clip": "privacy.l2_clip",
 }
 
@@ -45,6 +49,30 @@ def algorithm_of(terms: Terms) -> Algorithm:
     if compression.kind == "quantized":
         return quantize(inner, update_codec(terms, max_weight=1), compression.bits)
     return compress(inner, compression.kind, compression.keep, compression.momentum, terms.seed)
+
+
+def require_fit(terms: Terms, algorithm: Algorithm, model: Model, samples: Sequence[int]) -> None:
+    """Raises: ParameterError when `algorithm` cannot work with this model, or with clients of that many `samples`."""
+    if algorithm.name == "conjugate-gradients" and model.name != "least-squares":
+        raise ParameterError(
+            f"conjugate-gradients solves a linear system: model must be least-squares, not {model.name}"
+        )
+    if not (isinstance(algorithm, FSVRG) and algorithm.sparse):
+        return
+    require_linear(model)
+    bounds, fewest, most = terms.update, min(samples), max(samples)
+    entry, norm = largest_counts(model, fewest)
+    if entry > bounds.clip or norm > bounds.l2_clip:
+        raise ParameterError(
+            f"training.sparse wants update.clip of at least {entry:.3g} and update.l2_clip of at least {norm:.3g}: so large "
+            f"are the messages in which clients count features, the smallest client having {fewest} samples"
+        )
+    # a client says 1 / n where it has a feature, which the codec scales by n / most
+    if most * update_codec(terms, most).step > 1:
+        raise ParameterError(
+            f"training.sparse wants more update.bits than {bounds.bits}: a client's count of a feature is below one step "
+            f"of the codec, the largest client having {most} samples"
+        )
 
 
 def _at(terms: Terms, path: str) -> Any:

@@ -25,7 +25,7 @@ from fl.models import Model, Vector
 from fl.optim.base import Double
 from mpc.errors import ParameterError
 
-__all__ = ["FSVRG", "frequency", "relative_rarity"]
+__all__ = ["FSVRG", "frequency", "largest_counts", "relative_rarity", "require_linear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class FSVRG:
 
     Shapes: the state is [w | gradient], and with `sparse` [w | gradient | phi | A], `size` entries each.
     Assumes: the mean weights clients by their samples, as the gradient, phi and the last line of the algorithm do;
-        with `sparse`, no client has so few samples that sqrt(size) / n_k is above the plan's norm bound.
+        with `sparse`, the plan's bounds leave room for `largest_counts`.
     Raises: ParameterError for local momentum or augmentation, under which the variance reduction is not defined.
     """
 
@@ -109,14 +109,24 @@ class FSVRG:
         return current
 
 
+def require_linear(model: Model) -> None:
+    """Raises: ParameterError unless the model is linear: a weight for every feature and class, then biases."""
+    if model.size != (model.inputs + 1) * model.classes:
+        raise ParameterError(f"sparse fsvrg counts features for linear models only, not for {model.name}")
+
+
+def largest_counts(model: Model, samples: int) -> tuple[float, float]:
+    """The largest entry and the largest norm of what a client with `samples` uploads while features are counted."""
+    return max((model.inputs + 1) ** -0.5, 1 / samples), max(1.0, model.size**0.5 / samples)
+
+
 def frequency(model: Model, cohort: Cohort) -> Tensor:
     """phi_k^j: in which part of a client's records the feature is not zero; 1 for the bias, which comes last.
 
     Shapes: [clients, inputs + 1].
-    Raises: ParameterError unless the model is linear: a weight for every feature and class, then biases.
+    Raises: ParameterError unless the model is linear.
     """
-    if model.size != (model.inputs + 1) * model.classes:
-        raise ParameterError(f"sparse fsvrg counts features for linear models only, not for {model.name}")
+    require_linear(model)
     shares = torch.ones((len(cohort), model.inputs + 1), device=cohort.device)
     for client, n in enumerate(cohort.counts):
         shares[client, :-1] = (cohort.data_x[cohort.rows[client, :n]] != 0).float().mean(0)

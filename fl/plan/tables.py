@@ -70,7 +70,8 @@ class Training:
     """What a client does with its data: `algorithm` names the method, the rest is its local part.
 
     `momentum` is the local momentum, `prox` the weight of the proximal term (FedProx, FedDyn, DANE), `ridge` that of the
-    squared weights in ridge regression.
+    squared weights in ridge regression. `sparse` has Federated SVRG count in which records and at which clients features
+    occur, and scale its steps by that.
     """
 
     algorithm: str = "fedavg"
@@ -81,6 +82,7 @@ class Training:
     prox: float = 0.0
     ridge: float = 1e-5
     augment: str = "none"
+    sparse: bool = False
 
     def __post_init__(self) -> None:
         _within("training.epochs", self.epochs, 1, 1000)

@@ -93,6 +93,14 @@ class Terms:
         )
         _require_compression(self)
         require(
+            not self.training.sparse or self.weights == "samples",
+            "training.sparse needs weights 'samples': how often a feature occurs is a mean over records",
+        )
+        require(
+            not (self.training.sparse and self.privacy.enabled),
+            "training.sparse with privacy makes no sense: steps are divided by counts of features, and those would be noise",
+        )
+        require(
             self.proofs.rounds <= self.rounds and self.proofs.clients <= self.clients,
             f"proofs cannot sample {self.proofs.rounds} of {self.rounds} rounds and {self.proofs.clients} of "
             f"{self.clients} clients",

@@ -28,10 +28,15 @@ def problem() -> tuple[np.ndarray, np.ndarray]:
     return x.astype(np.float32), rng.integers(0, CLASSES, sum(SIZES))
 
 
-def play(algorithm: Algorithm, rounds: int, present: tuple[int, ...] = (1, 2, 3, 4)) -> list[np.ndarray]:
+def play(
+    algorithm: Algorithm,
+    rounds: int,
+    present: tuple[int, ...] = (1, 2, 3, 4),
+    records: tuple[np.ndarray, np.ndarray] | None = None,
+) -> list[np.ndarray]:
     """The states of `rounds` rounds as the coordinator of a real run computes them: means weighted by samples."""
     torch.set_num_threads(1)
-    x, y = problem()
+    x, y = records or problem()
     work = Work(MODEL, algorithm, x, y, SHARDS, SEED)
     states = [algorithm.initial_state(MODEL.initial(SEED))]
     for number in range(rounds):
@@ -104,6 +109,20 @@ def test_what_sparse_data_gain_from_scaling() -> None:
     rare = slice(0, CLASSES)
     moved = np.linalg.norm(sparse[4][rare] - sparse[0][rare]), np.linalg.norm(plain[2][rare] - plain[0][rare])
     assert moved[0] > 2 * moved[1]
+
+
+@pytest.mark.parametrize(("dense", "differs"), [(True, False), (False, True)])
+def test_sparse_and_plain_fsvrg_differ_on_sparse_data_alone(dense: bool, differs: bool) -> None:
+    """Where every record has every feature, S_k and A are the identity. Full batches, so that shuffles do not matter."""
+    x, y = problem()
+    if dense:
+        x = np.where(x == 0, np.float32(0.1), x)
+    sgd = LocalSGD(epochs=4, batch=16, learning_rate=0.5)
+    plain = play(FSVRG(sgd), 4, records=(x, y))[-1]
+    sparse = play(FSVRG(sgd, sparse=True), 6, records=(x, y))[-1]
+    assert np.linalg.norm(plain - play(FSVRG(sgd), 0, records=(x, y))[0]) > 0.1
+    assert (np.abs(sparse - plain).max() > 0.01) == differs
+    assert differs or np.abs(sparse - plain).max() < 1e-6
 
 
 def test_sparse_fsvrg_counts_without_clients_that_are_away() -> None:

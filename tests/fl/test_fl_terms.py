@@ -78,10 +78,51 @@ def test_quantized_updates_arrive_as_they_were_rounded(play: Play, bits: int, ke
     assert run.records()[-1].accuracy > 0.6
 
 
+def test_sparse_fsvrg_counts_features_under_the_masks_and_learns(play: Play) -> None:
+    """Two rounds sum what nobody shows: how often features occur, and at how many clients."""
+    run = play(rounds=6, training__algorithm="fsvrg", training__sparse=True)
+    terms = Plan.from_bytes((run.path / "plan.json").read_bytes()).terms
+    federation = Federation.gather(terms, {}, 0.0, None)
+    store, records = LocalStore(run.path / "blocks"), run.records()
+    states = [from_safetensors(store.get(record.model)).reshape(4, 650) for record in records]
+    assert all(np.array_equal(state[0], federation.model.initial(terms.seed)) for state in states[:3])
+    assert records[-1].accuracy > records[2].accuracy + 0.2
+    has = federation.dataset.train_x != 0
+    phi, spread = states[-1][2], states[-1][3].reshape(65, 10)
+    assert np.abs(phi[:64] / phi[64] - has.mean(axis=0)).max() < 0.01
+    omega = np.sum([has[shard].any(axis=0) for shard in federation.shards], axis=0)
+    assert 0 < omega[omega > 0].min() < 8 and (omega == 0).any()
+    expected = np.where(omega > 0, 8 / np.maximum(omega, 1), 1)
+    assert np.allclose(spread[:64], expected[:, None], rtol=1e-6) and (spread[64] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"training.algorithm": "fedavg"}, r"training\.sparse has no use in fedavg"),
+        ({"weights": "equal"}, "needs weights 'samples'"),
+        ({"model": "mlp"}, "linear models only"),
+        ({"update.clip": 0.1}, r"update\.clip of at least 0\.124"),
+        ({"update.clip": 0.5, "update.l2_clip": 0.5}, r"update\.l2_clip of at least 1"),
+        ({"update.bits": 6}, r"more update\.bits than 6"),
+        (
+            {"privacy.kind": "client", "privacy.epsilon": 8.0, "privacy.l2_clip": 8.0},
+            "with privacy makes no sense",
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_counting_features_that_cannot_work_is_refused(fields: dict[str, Any], reason: str) -> None:
+    asked = SMALL | {"training.algorithm": "fsvrg", "training.sparse": True} | fields
+    with pytest.raises(ParameterError, match=reason):
+        Federation.gather(load_terms("digits", asked), {}, 0.0, None)
+
+
 def test_a_field_without_use_is_refused() -> None:
-    terms = load_terms("digits", {"server.momentum": 0.5})
-    with pytest.raises(ParameterError, match=r"server\.momentum has no use in fedavg"):
-        algorithm_of(terms)
+    for field, value in (("server.momentum", 0.5), ("training.sparse", True)):
+        terms = load_terms("digits", {field: value})
+        with pytest.raises(ParameterError, match=f"{field} has no use in fedavg".replace(".", r"\.")):
+            algorithm_of(terms)
 
 
 def test_members_come_and_go_and_the_record_says_who_was_asked(play: Play) -> None:
