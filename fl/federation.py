@@ -62,6 +62,7 @@ class Federation:
         Raises: ParameterError, CodecError (naming the missing bits).
         """
         terms = replace(terms, privacy=resolve(terms.privacy, terms.rounds))
+        schedule.require_members(terms)
         algorithm = algorithm_of(terms)
         dataset = data.load(terms.dataset, directory, allow_unverified)
         model = model_for(terms.model, dataset.inputs, dataset.classes)

@@ -159,7 +159,8 @@ def _participation(session: "Session") -> dict[str, Any]:
     return {
         "members": len(session.plan.members),
         "asked_per_round": asked,
-        "schedule": "public: drawn from the plan's seed, so that no amplification by secret sampling is claimed",
+        "schedule": "public: named in the plan or drawn from its seed, so that no amplification by secret sampling is "
+        "claimed",
     }
 
 

@@ -1,6 +1,7 @@
 """Who is a member, who trains, and on how old a model: functions of the terms and the round, the same for everybody.
 
-Members leave, stay away and come back (some join only later) as the public seed says. Each change of the member set
+Members leave, stay away and come back (some join only later) as the public seed says, and as the plan says of single
+members. Each change of the member set
 begins a new membership epoch, whose digest can be put on a ledger. Of those present a fraction trains. A client may
 start from a model some rounds old, and then counts less.
 
@@ -21,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl.plan import Terms
+from fl.plan.absences import parse_absences
 from fl.seeds import generator
 from mpc.errors import ParameterError
 
-__all__ = ["Membership", "membership", "staleness", "stale_weight", "taking_part"]
+__all__ = ["Membership", "membership", "require_members", "stale_weight", "staleness", "taking_part"]
 
 _RETURN = 0.5
 
@@ -52,8 +54,9 @@ def membership(terms: Terms, number: int) -> Membership:
     """The members of round `number`, counted from 0.
 
     Between two rounds a member leaves with the chance `participation.churn`, and one that is away comes back with the
-    chance of one half; in the first round as many are away as in the long run. There are never fewer members than
-    `aggregation.min_clients`: those who would leave last stay.
+    chance of one half; in the first round as many are away as in the long run. Churn never leaves fewer members than
+    `aggregation.min_clients`: those who would leave last stay. Whom `participation.absences` names is away as well,
+    whatever churn says; `require_members` tells whether enough are left.
     Raises: ParameterError for a negative round.
 
     >>> from fl.plan import load_terms
@@ -63,12 +66,25 @@ def membership(terms: Terms, number: int) -> Membership:
     if number < 0:
         raise ParameterError(f"rounds count from 0, got {number}")
     everyone = tuple(range(1, terms.clients + 1))
-    churn = terms.participation.churn
-    if not churn:
+    churn, absences = terms.participation.churn, terms.participation.absences
+    if not (churn or absences.strip()):
         return Membership(0, everyone)
-    history = _history(terms.seed, terms.clients, churn, terms.aggregation.min_clients)
+    history = _history(terms.seed, terms.clients, churn, terms.aggregation.min_clients, absences)
     epoch, there = history.until(number)
     return Membership(epoch, tuple(int(client) for client in np.flatnonzero(there) + 1))
+
+
+def require_members(terms: Terms) -> None:
+    """Raises: ParameterError naming the first round in which absences leave too few members for a sum."""
+    absences, needed = terms.participation.absences, terms.aggregation.min_clients
+    for number in range(terms.rounds if absences.strip() else 0):
+        there = len(membership(terms, number).members)
+        if there < needed:
+            churn = ", together with participation.churn," if terms.participation.churn else ""
+            raise ParameterError(
+                f"participation.absences{churn} leaves {there} of {terms.clients} members in round {number}, and "
+                f"aggregation.min_clients asks for {needed}"
+            )
 
 
 def taking_part(terms: Terms, number: int) -> tuple[int, ...]:
@@ -101,21 +117,29 @@ def stale_weight(terms: Terms, age: int) -> float:
 class _History:
     """Presence round by round, computed as far as it was asked for: a chain must be followed from its start."""
 
-    def __init__(self, seed: int, clients: int, churn: float, needed: int) -> None:
+    def __init__(self, seed: int, clients: int, churn: float, needed: int, absences: str) -> None:
         self._seed, self._churn, self._needed = seed, churn, needed
+        self._absences = parse_absences(absences)
         away = churn / (churn + _RETURN)
-        self._rounds = [self._filled(self._draws(0, clients) >= away, self._draws(0, clients))]
+        # who has not left by chance: the link of the chain that the next round hangs on
+        self._stayed = self._filled(self._draws(0, clients) >= away, self._draws(0, clients))
+        self._rounds = [self._less_absent(0)]
         self._epochs = [0]
 
     def until(self, number: int) -> tuple[int, NDArray[np.bool_]]:
         """The epoch and who is there in round `number`."""
         while len(self._rounds) <= number:
-            before = self._rounds[-1]
-            draws = self._draws(len(self._rounds), len(before))
-            there = self._filled(np.where(before, draws >= self._churn, draws < _RETURN), draws)
-            self._epochs.append(self._epochs[-1] + int(not np.array_equal(there, before)))
+            draws = self._draws(len(self._rounds), len(self._stayed))
+            self._stayed = self._filled(np.where(self._stayed, draws >= self._churn, draws < _RETURN), draws)
+            there = self._less_absent(len(self._rounds))
+            self._epochs.append(self._epochs[-1] + int(not np.array_equal(there, self._rounds[-1])))
             self._rounds.append(there)
         return self._epochs[number], self._rounds[number]
+
+    def _less_absent(self, number: int) -> NDArray[np.bool_]:
+        there = self._stayed.copy()
+        there[[absence.client - 1 for absence in self._absences if absence.covers(number)]] = False
+        return there
 
     def _draws(self, number: int, clients: int) -> NDArray[np.float64]:
         return generator(self._seed, "churn", number).random(clients)
@@ -129,5 +153,5 @@ class _History:
 
 
 @lru_cache(maxsize=8)
-def _history(seed: int, clients: int, churn: float, needed: int) -> _History:
-    return _History(seed, clients, churn, needed)
+def _history(seed: int, clients: int, churn: float, needed: int, absences: str) -> _History:
+    return _History(seed, clients, churn, needed, absences)

@@ -1,6 +1,7 @@
 """The federated-learning plan: what everybody agrees on before the first round.
 
     tables   the parts of the terms, each checked by itself
+    absences who is away when, as one line of a table
     terms    what a person writes (a TOML file or a bundled preset), checked as a whole
     plan     the terms with members, keys and starting model; its hash goes onto the ledger
 

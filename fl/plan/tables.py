@@ -6,6 +6,7 @@ What two tables together cannot do is refused by `fl.plan.terms`.
 
 from dataclasses import dataclass
 
+from fl.plan.absences import parse_absences
 from mpc.errors import ParameterError
 
 __all__ = [
@@ -121,16 +122,19 @@ class Server:
 @dataclass(frozen=True, slots=True)
 class Participation:
     """Who trains when, all of it public: `fraction` of the members in a round, `churn` the chance that a member leaves
-    or comes back between rounds, `staleness` the most rounds by which a client's starting model may lie behind."""
+    or comes back between rounds, `absences` who is away when besides (`fl.plan.absences`: client 3 in rounds 2 to 5 is
+    "3:2-5"), `staleness` the most rounds by which a client's starting model may lie behind."""
 
     fraction: float = 1.0
     churn: float = 0.0
+    absences: str = ""
     staleness: int = 0
     staleness_exponent: float = 0.5
 
     def __post_init__(self) -> None:
         require(0 < self.fraction <= 1, f"participation.fraction must be in (0, 1], got {self.fraction}")
         _within("participation.churn", self.churn, 0, 0.9)
+        parse_absences(self.absences)
         _within("participation.staleness", self.staleness, 0, 1000)
         _within("participation.staleness_exponent", self.staleness_exponent, 0, 10)
 

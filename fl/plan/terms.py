@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from fl.plan.absences import parse_absences
 from fl.plan.tables import (
     Aggregation,
     CommitteeTerms,
@@ -91,6 +92,16 @@ class Terms:
             not self.privacy.enabled or self.participation.staleness == 0,
             "privacy with participation.staleness is not accounted for: set one of them to nothing",
         )
+        for absence in parse_absences(self.participation.absences):
+            require(
+                1 <= absence.client <= self.clients,
+                f"participation.absences names client {absence.client}, and there are clients 1 to {self.clients}",
+            )
+            require(
+                absence.first < self.rounds,
+                f"participation.absences: client {absence.client} is away from round {absence.first} on, and the rounds "
+                f"are 0 to {self.rounds - 1}",
+            )
         _require_compression(self)
         require(
             not self.training.sparse or self.weights == "samples",

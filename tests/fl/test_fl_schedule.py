@@ -6,11 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fl.plan import Terms, load_terms
-from fl.schedule import Membership, _history, membership, stale_weight, staleness, taking_part
+from fl.plan.absences import Absence, parse_absences
+from fl.schedule import (
+    Membership,
+    _history,
+    membership,
+    require_members,
+    stale_weight,
+    staleness,
+    taking_part,
+)
 from mpc.errors import ParameterError
 
 
-def terms(clients: int = 40, seed: int = 1, **participation: float) -> Terms:
+def terms(clients: int = 40, seed: int = 1, **participation: float | str) -> Terms:
     overrides = {f"participation.{name}": value for name, value in participation.items()}
     return load_terms("digits", {"clients": clients, "seed": seed, "rounds": 60, **overrides})
 
@@ -114,3 +123,88 @@ def test_a_digest_pins_epoch_members_and_plan() -> None:
 def test_rounds_count_from_zero() -> None:
     with pytest.raises(ParameterError, match="count from 0"):
         membership(terms(), -1)
+
+
+def test_absences_are_read_as_they_are_written() -> None:
+    assert parse_absences("3:2-5, 7:4-,7:1") == (Absence(3, 2, 5), Absence(7, 4, None), Absence(7, 1, 1))
+    assert parse_absences("") == parse_absences("  ") == ()
+    assert [n for n in range(8) if Absence(3, 2, 5).covers(n)] == [2, 3, 4, 5]
+    assert [n for n in range(8) if Absence(3, 6, None).covers(n)] == [6, 7]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3",
+        "3:",
+        "3:-5",
+        "3:2-5;",
+        "3:2-5,",
+        ",",
+        "a:1-2",
+        "3:2--5",
+        "-3:2-5",
+        "3:1.5",
+        "\u0663:2-5",
+        "3:2-5 7:4-",
+    ]
+    + ["9999999:1", "3:1-" + "9" * 5000],
+)
+def test_absences_that_cannot_be_read_are_named(text: str) -> None:
+    with pytest.raises(ParameterError, match=r"participation\.absences wants CLIENT:FIRST-LAST"):
+        terms(absences=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("3:5-2", "3:5-2 ends before it begins"),
+        ("41:0-2", "names client 41, and there are clients 1 to 40"),
+        ("0:0-2", "names client 0"),
+        ("3:60-", "client 3 is away from round 60 on, and the rounds are 0 to 59"),
+    ],
+)
+def test_absences_of_nobody_or_never_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(ParameterError, match=reason):
+        terms(absences=text)
+
+
+def test_named_members_are_away_when_the_plan_says_so() -> None:
+    plan = terms(clients=5, absences="2:1-2, 4:2-, 2:5")
+    require_members(plan)
+    there = [membership(plan, number) for number in range(7)]
+    assert [m.members for m in there] == [
+        (1, 2, 3, 4, 5),
+        (1, 3, 4, 5),
+        (1, 3, 5),
+        (1, 2, 3, 5),
+        (1, 2, 3, 5),
+        (1, 3, 5),
+        (1, 2, 3, 5),
+    ]
+    assert [m.epoch for m in there] == [0, 1, 2, 3, 3, 4, 5]
+    assert [taking_part(plan, number) for number in range(7)] == [m.members for m in there]
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(0, 0.9), st.integers(0, 9), st.integers(0, 30))
+def test_away_is_who_is_away_by_churn_or_by_name(churn: float, seed: int, number: int) -> None:
+    by_chance = membership(terms(20, seed, churn=churn), number).members
+    plan = terms(20, seed, churn=churn, absences="5:3-12, 6:0-, 7:9-")
+    gone = {client for client, away in ((5, 3 <= number <= 12), (6, True), (7, number >= 9)) if away}
+    expected = tuple(client for client in by_chance if client not in gone)
+    assert membership(plan, number).members == expected
+    sets = [membership(plan, r).members for r in range(number + 1)]
+    assert membership(plan, number).epoch == sum(a != b for a, b in zip(sets, sets[1:], strict=False))
+    _history.cache_clear()
+    assert membership(plan, number).members == expected
+
+
+def test_a_round_with_too_few_members_is_refused() -> None:
+    with pytest.raises(ParameterError, match="leaves 2 of 5 members in round 4, and .* asks for 3"):
+        require_members(terms(clients=5, absences="1:4-6, 2:3-, 3:4"))
+    with pytest.raises(ParameterError, match="leaves 0 of 5 members in round 9"):
+        require_members(terms(clients=5, absences=", ".join(f"{client}:9" for client in range(1, 6))))
+    with pytest.raises(ParameterError, match=r"together with participation\.churn, leaves \d of 6 members"):
+        require_members(terms(clients=6, churn=0.5, absences="1:1-, 2:1-"))
+    require_members(terms(clients=5, churn=0.5))

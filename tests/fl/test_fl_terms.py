@@ -136,6 +136,21 @@ def test_members_come_and_go_and_the_record_says_who_was_asked(play: Play) -> No
     assert len({record.epoch for record in run.records()}) > 1
 
 
+def test_a_client_leaves_as_the_plan_says_and_comes_back(play: Play) -> None:
+    """Under a method whose clients remember something between rounds."""
+    run = play(rounds=5, participation__absences="3:1-2, 7:3-", training__algorithm="scaffold")
+    plan, records = Plan.from_bytes((run.path / "plan.json").read_bytes()), run.records()
+    away = [{c.client for c in record.clients if c.status == "absent"} for record in records]
+    assert away == [set(), {3}, {3}, {7}, {7}]
+    assert all(c.status in ("included", "absent") for record in records for c in record.clients)
+    identities = [m.identity for m in plan.members]
+    there = [membership(plan.terms, number) for number in range(5)]
+    assert [m.epoch for m in there] == [0, 1, 1, 2, 2]
+    assert [r.epoch for r in records] == [m.digest(plan.hash, identities).hex() for m in there]
+    receipt = json.loads((run.path / "receipt.json").read_text())
+    assert receipt["participation"]["asked_per_round"] == [8, 7, 7, 7, 7]
+
+
 def test_old_starting_points_are_allowed(play: Play) -> None:
     run = play(participation__staleness=2, rounds=4)
     assert run.records()[-1].accuracy > 0.6
@@ -197,6 +212,7 @@ def test_attackers_are_left_out_whether_updates_are_seen_or_shared(play: Play, m
         ({"participation.fraction": 0.1}, "leaves"),
         ({"proofs.kind": "sample", "proofs.rounds": 99}, "cannot sample"),
         ({"model": "cnn"}, "reads images"),
+        ({"participation.absences": "1:0-1, 2:1-, 3:1, 4:1, 5:1, 6:1"}, "leaves 2 of 8 members in round 1"),
     ],
     ids=lambda value: str(value)[:40],
 )
