@@ -9,6 +9,7 @@ from fl.audit import audit_run
 from fl.progress import Display, StageDisplay
 from fl.resources import Resources
 from fl.run import Request, Summary, start_run
+from fl.rundir import RunDirectory
 from fl.suite.cell import Cell, Conditions, Result, Row
 
 __all__ = ["audited_run", "run_cell", "run_row"]
@@ -39,7 +40,11 @@ def audited_run(
 
 
 def run_row(title: str, summary: Summary, passed: bool) -> Row:
-    """What a run came to and what it cost; seconds and bytes are means over rounds, of all simulated clients together."""
+    """What a run came to and what it cost; seconds and bytes are means over rounds, of all simulated clients together.
+
+    `label_distance` is the clients' mean earth mover's distance from everybody's labels (`fl.divergence`), 0 to 1; None
+    where the receipt keeps it back because labels are protected.
+    """
     last, terms = summary.rounds[-1]["record"], summary.terms
     seconds = {stage: fmean(r["seconds"][stage] for r in summary.rounds) for stage in STAGES}
     return {
@@ -50,6 +55,7 @@ def run_row(title: str, summary: Summary, passed: bool) -> Row:
         "rounds": len(summary.rounds),
         "parameters": summary.parameters,
         "partition": terms.partition.kind,
+        "label_distance": _label_distance(summary),
         "algorithm": terms.training.algorithm,
         "aggregation": terms.aggregation.mode,
         "proofs": summary.proofs,
@@ -61,6 +67,12 @@ def run_row(title: str, summary: Summary, passed: bool) -> Row:
         "gas_per_round": round(fmean(sum(r["gas"].values()) for r in summary.rounds)),
         "caveats": summary.caveats,
     }
+
+
+def _label_distance(summary: Summary) -> float | None:
+    """The mean of the distances in the run's receipt."""
+    distances = RunDirectory(summary.directory).read_json("receipt.json")["data"]["distances"]
+    return round(distances["mean"], 4) if isinstance(distances, dict) else None
 
 
 def run_cell(

@@ -18,6 +18,7 @@ RUN_COLUMNS = (
     "parameters",
     "algorithm",
     "partition",
+    "label_distance",
     "proofs",
     "audit",
     "seconds_round",

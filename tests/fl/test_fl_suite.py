@@ -22,7 +22,7 @@ from fl.suite.papers import CLAIMS, answers
 from fl.suite.runner import measure_cells
 from fl.suite.runs import run_cell
 from fl.suite.sizes import cells_of
-from fl.suite.table import markdown
+from fl.suite.table import markdown, run_table
 from mpc.errors import ParameterError
 
 TINY = {"clients": 5, "rounds": 2, "training.epochs": 1}
@@ -49,10 +49,33 @@ def test_a_cell_is_an_audited_run_measured_once(directory: RunDirectory, display
     first = measure_cells("test", cells, conditions(directory), directory, display)
     (row,) = first[0]["rows"]
     assert row["audit"] == "passed" and row["proofs"] == 1 and row["rounds"] == 2
+    assert 0 < row["label_distance"] < 1
     assert first[0]["curves"]["a tiny run"][-1] == row["accuracy"]
     assert "--only tiny --seed 1" in first[0]["command"]
     again = measure_cells("test", cells, conditions(directory), directory, display)
     assert again == first  # seconds and all: it was found, not measured again
+
+
+def test_the_table_says_how_unlike_clients_are_where_labels_are_not_protected(
+    directory: RunDirectory, display: RunDisplay
+) -> None:
+    private = {
+        "weights": "equal",
+        "privacy.kind": "client",
+        "privacy.epsilon": 8.0,
+        "privacy.l2_clip": 8.0,
+        "update.clip": 2000.0,
+        "aggregation.min_clients": 5,
+    }
+    sources = {"alike": {"partition.kind": "iid"}, "unlike": {"partition.kind": "shards"}, "private": private}
+    cells = [run_cell(key, key, "digits", TINY | fields, 1) for key, fields in sources.items()]
+    documents = measure_cells("test", cells, conditions(directory), directory, display)
+    headings, rows = run_table(documents)
+    shown = {row[0]: row[headings.index("label distance")] for row in rows}
+    assert float(shown["alike"]) < 0.2 < 0.6 < float(shown["unlike"]) <= 0.8
+    assert shown["private"] == ""
+    receipt = json.loads((directory.path / "runs" / "alike" / "receipt.json").read_text())
+    assert float(shown["alike"]) == pytest.approx(receipt["data"]["distances"]["mean"], abs=1e-4)
 
 
 def test_results_of_another_seed_are_not_mixed_in(directory: RunDirectory, display: RunDisplay) -> None:
