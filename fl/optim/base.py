@@ -1,6 +1,6 @@
 """What every federated algorithm offers: a public state, what clients send, what the coordinator does with the mean."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from torch import Tensor
 from fl.engine.cohort import Cohort
 from fl.models.base import Model, Vector
 
-__all__ = ["Algorithm", "Double"]
+__all__ = ["Algorithm", "Double", "OneVector"]
 
 Double = NDArray[np.float64]
 
@@ -53,3 +53,25 @@ class Algorithm(Protocol):
         computes in float64 with numpy alone and rounds once, so an auditor repeats it bit for bit.
         Shapes: state and result [state_size]; mean [payload_size].
         """
+
+
+class OneVector:
+    """An algorithm whose clients upload one vector of the model's size and remember nothing.
+
+    Its state is the model and behind it `kept` vectors of the same size, zeros at first.
+    """
+
+    __slots__ = ()
+    kept: ClassVar[int] = 0
+
+    def state_size(self, size: int) -> int:
+        return (1 + self.kept) * size
+
+    def payload_size(self, size: int) -> int:
+        return size
+
+    def memory_size(self, size: int) -> int:
+        return 0
+
+    def initial_state(self, w: Vector) -> Vector:
+        return np.concatenate([w, np.zeros(self.kept * w.size, dtype=w.dtype)])

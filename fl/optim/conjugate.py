@@ -18,7 +18,7 @@ from fl.engine import LocalSGD, full_gradient
 from fl.engine.cohort import Cohort
 from fl.models import Model, Vector
 from fl.models.least_squares import LeastSquares
-from fl.optim.base import Double
+from fl.optim.base import Double, OneVector
 from mpc.errors import ParameterError
 
 __all__ = ["ConjugateGradients"]
@@ -29,7 +29,7 @@ _DEPENDENT = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class ConjugateGradients:
+class ConjugateGradients(OneVector):
     """Round 0 sums the gradient, every later one the curvature along a direction a class; `ridge` times |w|^2 / 2 is added.
 
     Of `sgd` nothing is used. Directions are sent out with their lengths taken off, so that what clients upload is at
@@ -42,6 +42,7 @@ class ConjugateGradients:
     """
 
     name: ClassVar[str] = "conjugate-gradients"
+    kept: ClassVar[int] = 2
 
     sgd: LocalSGD = LocalSGD()
     ridge: float = 3e-6
@@ -50,18 +51,6 @@ class ConjugateGradients:
     def __post_init__(self) -> None:
         if not 0 <= self.ridge < 1e6:
             raise ParameterError(f"ridge must not be negative, got {self.ridge}")
-
-    def state_size(self, size: int) -> int:
-        return 3 * size
-
-    def payload_size(self, size: int) -> int:
-        return size
-
-    def memory_size(self, size: int) -> int:
-        return 0
-
-    def initial_state(self, w: Vector) -> Vector:
-        return np.concatenate([w, np.zeros_like(w), np.zeros_like(w)])
 
     def local(
         self, model: Model, cohort: Cohort, state: Vector, memory: Tensor, round: int

@@ -15,14 +15,14 @@ from torch import Tensor
 from fl.engine import LocalSGD, full_gradient, local_sgd
 from fl.engine.cohort import Cohort
 from fl.models import Model, Vector
-from fl.optim.base import Double
+from fl.optim.base import Double, OneVector
 from mpc.errors import ParameterError
 
 __all__ = ["DANE"]
 
 
 @dataclass(frozen=True, slots=True)
-class DANE:
+class DANE(OneVector):
     """Odd rounds move the model, with the gradient of all data that the even round before them summed.
 
     `prox` is mu, `gradient_weight` is eta. The local problem is solved inexactly, by `sgd`: as many epochs as are
@@ -33,6 +33,7 @@ class DANE:
     """
 
     name: ClassVar[str] = "dane"
+    kept: ClassVar[int] = 1
 
     sgd: LocalSGD = LocalSGD()
     prox: float = 0.1
@@ -48,18 +49,6 @@ class DANE:
                 "dane wants prox of at least 0 and gradient_weight above 0,"
                 f" got {self.prox} and {self.gradient_weight}"
             )
-
-    def state_size(self, size: int) -> int:
-        return 2 * size
-
-    def payload_size(self, size: int) -> int:
-        return size
-
-    def memory_size(self, size: int) -> int:
-        return 0
-
-    def initial_state(self, w: Vector) -> Vector:
-        return np.concatenate([w, np.zeros_like(w)])
 
     def local(
         self, model: Model, cohort: Cohort, state: Vector, memory: Tensor, round: int

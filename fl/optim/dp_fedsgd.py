@@ -15,7 +15,7 @@ from torch import Tensor
 from fl.engine.cohort import Cohort
 from fl.engine.local import LocalSGD
 from fl.models.base import Model, Vector
-from fl.optim.base import Double
+from fl.optim.base import Double, OneVector
 from fl.privacy.gradients import clipped_sums
 from mpc.errors import ParameterError
 
@@ -23,7 +23,7 @@ __all__ = ["DPFedSGD"]
 
 
 @dataclass(frozen=True, slots=True)
-class DPFedSGD:
+class DPFedSGD(OneVector):
     """Each client uploads the sum of its records' clipped gradients; the coordinator steps along the mean.
 
     The state is [w | velocity]. Of `sgd` the learning rate counts alone. `clip` is the norm that one record's gradient is
@@ -32,6 +32,7 @@ class DPFedSGD:
     """
 
     name: ClassVar[str] = "dp-fedsgd"
+    kept: ClassVar[int] = 1
 
     sgd: LocalSGD = LocalSGD()
     clip: float = 1.0
@@ -44,18 +45,6 @@ class DPFedSGD:
                 raise ParameterError(f"{setting} must be a positive number, got {value}")
         if not 0 <= self.server_momentum < 1:
             raise ParameterError(f"server_momentum must be in [0, 1), got {self.server_momentum}")
-
-    def state_size(self, size: int) -> int:
-        return 2 * size
-
-    def payload_size(self, size: int) -> int:
-        return size
-
-    def memory_size(self, size: int) -> int:
-        return 0
-
-    def initial_state(self, w: Vector) -> Vector:
-        return np.concatenate([w, np.zeros_like(w)])
 
     def local(
         self, model: Model, cohort: Cohort, state: Vector, memory: Tensor, round: int

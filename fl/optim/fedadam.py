@@ -22,6 +22,7 @@ class FedAdam(FedAvg):
     """The state is [w | first moment | second moment]; `adaptivity` is the source's tau, and v starts at tau^2."""
 
     name: ClassVar[str] = "fedadam"
+    kept: ClassVar[int] = 2
 
     server_rate: float = 0.1
     beta1: float = 0.9
@@ -31,9 +32,6 @@ class FedAdam(FedAvg):
     def __post_init__(self) -> None:
         positive(server_rate=self.server_rate, adaptivity=self.adaptivity)
         below_one(beta1=self.beta1, beta2=self.beta2)
-
-    def state_size(self, size: int) -> int:
-        return 3 * size
 
     def initial_state(self, w: Vector) -> Vector:
         return np.concatenate([w, np.zeros_like(w), np.full_like(w, self.adaptivity**2)])

@@ -13,30 +13,18 @@ from torch import Tensor
 from fl.engine.cohort import Cohort
 from fl.engine.local import LocalSGD, local_sgd
 from fl.models.base import Model, Vector
-from fl.optim.base import Double
+from fl.optim.base import Double, OneVector
 
 __all__ = ["FedAvg"]
 
 
 @dataclass(frozen=True, slots=True)
-class FedAvg:
+class FedAvg(OneVector):
     """Clients train with SGD and upload how far they came; the coordinator adds the mean."""
 
     name: ClassVar[str] = "fedavg"
 
     sgd: LocalSGD = LocalSGD()
-
-    def state_size(self, size: int) -> int:
-        return size
-
-    def payload_size(self, size: int) -> int:
-        return size
-
-    def memory_size(self, size: int) -> int:
-        return 0
-
-    def initial_state(self, w: Vector) -> Vector:
-        return w.copy()
 
     def local(
         self, model: Model, cohort: Cohort, state: Vector, memory: Tensor, round: int

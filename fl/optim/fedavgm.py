@@ -22,6 +22,7 @@ class FedAvgM(FedAvg):
     """The coordinator's velocity is public: the state is [w | velocity]. `server_rate` scales each step."""
 
     name: ClassVar[str] = "fedavgm"
+    kept: ClassVar[int] = 1
 
     server_momentum: float = 0.9
     server_rate: float = 1.0
@@ -29,12 +30,6 @@ class FedAvgM(FedAvg):
     def __post_init__(self) -> None:
         below_one(server_momentum=self.server_momentum)
         positive(server_rate=self.server_rate)
-
-    def state_size(self, size: int) -> int:
-        return 2 * size
-
-    def initial_state(self, w: Vector) -> Vector:
-        return np.concatenate([w, np.zeros_like(w)])
 
     def step(self, state: Vector, mean: Double, share: float, round: int) -> Vector:
         w, velocity = np.split(state.astype(np.float64), 2)

@@ -13,38 +13,27 @@ from torch import Tensor
 from fl.engine.cohort import Cohort
 from fl.engine.local import LocalSGD, full_gradient
 from fl.models.base import Model, Vector
-from fl.optim.base import Double
+from fl.optim.base import Double, OneVector
 from fl.optim.checks import below_one
 
 __all__ = ["FedSGD"]
 
 
 @dataclass(frozen=True, slots=True)
-class FedSGD:
+class FedSGD(OneVector):
     """Each client uploads the mean gradient of its records; the coordinator takes one step along their mean.
 
     The state is [w | velocity]. Of `sgd` the learning rate counts alone: there is one step a round, over all records.
     """
 
     name: ClassVar[str] = "fedsgd"
+    kept: ClassVar[int] = 1
 
     sgd: LocalSGD = LocalSGD()
     server_momentum: float = 0.0
 
     def __post_init__(self) -> None:
         below_one(server_momentum=self.server_momentum)
-
-    def state_size(self, size: int) -> int:
-        return 2 * size
-
-    def payload_size(self, size: int) -> int:
-        return size
-
-    def memory_size(self, size: int) -> int:
-        return 0
-
-    def initial_state(self, w: Vector) -> Vector:
-        return np.concatenate([w, np.zeros_like(w)])
 
     def local(
         self, model: Model, cohort: Cohort, state: Vector, memory: Tensor, round: int

@@ -22,14 +22,14 @@ from torch import Tensor
 from fl.engine import LocalSGD, full_gradient
 from fl.engine.cohort import Cohort
 from fl.models import Model, Vector
-from fl.optim.base import Double
+from fl.optim.base import Double, OneVector
 from mpc.errors import ParameterError
 
 __all__ = ["FSVRG", "frequency", "largest_counts", "relative_rarity", "require_linear"]
 
 
 @dataclass(frozen=True, slots=True)
-class FSVRG:
+class FSVRG(OneVector):
     """Odd rounds move the model, with the gradient of all data that the even round before them summed.
 
     The step size h is `sgd.learning_rate`; a batch of more than one record takes h divided by the number of steps of
@@ -54,12 +54,6 @@ class FSVRG:
 
     def state_size(self, size: int) -> int:
         return 4 * size if self.sparse else 2 * size
-
-    def payload_size(self, size: int) -> int:
-        return size
-
-    def memory_size(self, size: int) -> int:
-        return 0
 
     def initial_state(self, w: Vector) -> Vector:
         parts = [w, np.zeros_like(w)]
