@@ -1,6 +1,7 @@
 """Loops over limbs, compiled by numba where it is installed (the extra `fast`); each has a plain twin.
 
     words      two-word arithmetic, Montgomery multiplication
+    base_field coordinates of points: read, written, inverted
     transform  Fourier transforms over the scalar field           twin: zk.fft
     points     multiples of fixed points                           twin: the backends
     buckets    sums of points times machine integers               twin: the backends

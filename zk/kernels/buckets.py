@@ -16,16 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zk.curve import Q
-from zk.kernels.words import add, compiled, constants, is_zero, multiply, subtract
-from zk.limbs import Limbs, to_limbs
+from zk.kernels.base_field import EXPONENT, ONE, ZERO, P, get, invert, put
+from zk.kernels.words import add, compiled, is_zero, multiply, subtract
+from zk.limbs import Limbs
 
 __all__ = ["bit_sums"]
 
-_P = constants(Q)
-_ONE = tuple(np.uint64(w) for w in to_limbs([1], Q)[0].tolist())
-_EXPONENT = np.array([((Q - 2) >> i) & 1 for i in range(253, -1, -1)], dtype=np.uint8)
-_ZERO = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
 _WINDOW = 8
 _DIGITS = 1 << (_WINDOW - 1)
 # pairs that share an inversion: enough to make it cheap, few enough to stay in a core's cache
@@ -33,29 +29,8 @@ _BATCH = 1024
 
 
 @compiled
-def _get(x: Any, i: Any, at: Any) -> Any:
-    return x[i, at], x[i, at + 1], x[i, at + 2], x[i, at + 3]
-
-
-@compiled
-def _put(x: Any, i: Any, at: Any, v: Any) -> None:
-    x[i, at], x[i, at + 1], x[i, at + 2], x[i, at + 3] = v
-
-
-@compiled
 def _equal(a: Any, b: Any) -> Any:
     return a[0] == b[0] and a[1] == b[1] and a[2] == b[2] and a[3] == b[3]
-
-
-@compiled
-def _inverse(x: Any, exponent: Any) -> Any:
-    """x**(q - 2)."""
-    out = _ONE
-    for bit in exponent:
-        out = multiply(out, out, _P)
-        if bit:
-            out = multiply(out, x, _P)
-    return out
 
 
 @compiled
@@ -88,40 +63,40 @@ def _gather(bases: Any, values: Any, windows: Any) -> Any:
                 free[bucket] += 1
                 points[at] = bases[j]
                 if d < 0:
-                    _put(points, at, 4, subtract(_ZERO, _get(bases, j, 4), _P))
+                    put(points, at, 4, subtract(ZERO, get(bases, j, 4), P))
     return points, starts
 
 
 @compiled
 def _is_infinity(x: Any, i: Any) -> Any:
-    return is_zero(_get(x, i, 0)) and is_zero(_get(x, i, 4))
+    return is_zero(get(x, i, 0)) and is_zero(get(x, i, 4))
 
 
 @compiled
 def _denominator(x: Any, i: Any) -> Any:
     """What the slope through points i and i + 1 is divided by; zero when their sum needs no slope."""
     if _is_infinity(x, i) or _is_infinity(x, i + 1):
-        return _ZERO
-    x1, x2 = _get(x, i, 0), _get(x, i + 1, 0)
+        return ZERO
+    x1, x2 = get(x, i, 0), get(x, i + 1, 0)
     if not _equal(x1, x2):
-        return subtract(x2, x1, _P)
-    y1 = _get(x, i, 4)
-    return add(y1, y1, _P) if _equal(y1, _get(x, i + 1, 4)) else _ZERO
+        return subtract(x2, x1, P)
+    y1 = get(x, i, 4)
+    return add(y1, y1, P) if _equal(y1, get(x, i + 1, 4)) else ZERO
 
 
 @compiled
 def _add_pair(x: Any, i: Any, inverse: Any, out: Any, to: Any) -> None:
     """Points i and i + 1, given the inverse of their denominator."""
-    x1, y1 = _get(x, i, 0), _get(x, i, 4)
-    x2, y2 = _get(x, i + 1, 0), _get(x, i + 1, 4)
+    x1, y1 = get(x, i, 0), get(x, i, 4)
+    x2, y2 = get(x, i + 1, 0), get(x, i + 1, 4)
     if _equal(x1, x2):
-        square = multiply(x1, x1, _P)
-        slope = multiply(add(add(square, square, _P), square, _P), inverse, _P)
+        square = multiply(x1, x1, P)
+        slope = multiply(add(add(square, square, P), square, P), inverse, P)
     else:
-        slope = multiply(subtract(y2, y1, _P), inverse, _P)
-    x3 = subtract(subtract(multiply(slope, slope, _P), x1, _P), x2, _P)
-    _put(out, to, 0, x3)
-    _put(out, to, 4, subtract(multiply(slope, subtract(x1, x3, _P), _P), y1, _P))
+        slope = multiply(subtract(y2, y1, P), inverse, P)
+    x3 = subtract(subtract(multiply(slope, slope, P), x1, P), x2, P)
+    put(out, to, 0, x3)
+    put(out, to, 4, subtract(multiply(slope, subtract(x1, x3, P), P), y1, P))
 
 
 @compiled
@@ -141,20 +116,20 @@ def _halve(x: Any, pairs: Any, targets: Any, out: Any, exponent: Any) -> None:
     prefix = np.empty((_BATCH, 4), dtype=np.uint64)
     for start in range(0, n, _BATCH):
         stop = min(n, start + _BATCH)
-        run = _ONE
+        run = ONE
         for k in range(start, stop):
-            _put(prefix, k - start, 0, run)
+            put(prefix, k - start, 0, run)
             below = _denominator(x, pairs[k])
             if not is_zero(below):
-                run = multiply(run, below, _P)
-        inverse = _inverse(run, exponent)
+                run = multiply(run, below, P)
+        inverse = invert(run, exponent)
         for k in range(stop - 1, start - 1, -1):
             below = _denominator(x, pairs[k])
             if is_zero(below):
                 _add_without_slope(x, pairs[k], out, targets[k])
                 continue
-            _add_pair(x, pairs[k], multiply(inverse, _get(prefix, k - start, 0), _P), out, targets[k])
-            inverse = multiply(inverse, below, _P)
+            _add_pair(x, pairs[k], multiply(inverse, get(prefix, k - start, 0), P), out, targets[k])
+            inverse = multiply(inverse, below, P)
 
 
 @compiled
@@ -216,8 +191,8 @@ def bit_sums(bases: Limbs, values: NDArray[np.int64]) -> tuple[Limbs, list[int]]
     while largest > reach:
         windows, reach = windows + 1, (reach << _WINDOW) + _DIGITS
     points, starts = _gather(bases, values, windows)
-    sums = _bucket_sums(points, starts, _EXPONENT)
+    sums = _bucket_sums(points, starts, EXPONENT)
     points, starts = _by_bit(sums, windows)
-    return _bucket_sums(points, starts, _EXPONENT), [
+    return _bucket_sums(points, starts, EXPONENT), [
         _WINDOW * w + bit for w in range(windows) for bit in range(_WINDOW)
     ]

@@ -16,46 +16,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zk.curve import Q
 from zk.field import R
+from zk.kernels.base_field import EXPONENT, ONE, ZERO, P, get, invert, put
 from zk.kernels.words import add, compiled, constants, is_zero, multiply, subtract
-from zk.limbs import Limbs, to_limbs
+from zk.limbs import Limbs
 
 __all__ = ["multiples"]
 
-_P = constants(Q)
 _N = constants(R)
-_ONE = tuple(np.uint64(w) for w in to_limbs([1], Q)[0].tolist())
 _BATCH = 256
 _WORDS_ONE = (np.uint64(1), np.uint64(0), np.uint64(0), np.uint64(0))
-_EXPONENT = np.array([((Q - 2) >> i) & 1 for i in range(253, -1, -1)], dtype=np.uint8)
-
-
-@compiled
-def _get(x: Any, i: Any, at: Any) -> Any:
-    return x[i, at], x[i, at + 1], x[i, at + 2], x[i, at + 3]
-
-
-@compiled
-def _put(x: Any, i: Any, at: Any, v: Any) -> None:
-    x[i, at], x[i, at + 1], x[i, at + 2], x[i, at + 3] = v
-
-
-@compiled
-def _inverse(x: Any, exponent: Any) -> Any:
-    """x**(q - 2)."""
-    out = _ONE
-    for bit in exponent:
-        out = multiply(out, out, _P)
-        if bit:
-            out = multiply(out, x, _P)
-    return out
 
 
 @compiled
 def _canonical(x: Any, out: Any) -> None:
     for i in range(len(x)):
-        _put(out, i, 0, multiply(_get(x, i, 0), _WORDS_ONE, _N))
+        put(out, i, 0, multiply(get(x, i, 0), _WORDS_ONE, _N))
 
 
 @compiled
@@ -65,62 +41,61 @@ def _accumulate_g1(total: Any, table: Any, digits: Any, exponent: Any) -> None:
     prefix = np.empty((_BATCH, 4), dtype=np.uint64)
     where = np.empty(_BATCH, dtype=np.int64)
     for start in range(0, n, _BATCH):
-        used, run = 0, _ONE
+        used, run = 0, ONE
         for i in range(start, min(n, start + _BATCH)):
             d = digits[i]
             if d == 0:
                 continue
-            x = _get(total, i, 0)
-            if is_zero(x) and is_zero(_get(total, i, 4)):
+            x = get(total, i, 0)
+            if is_zero(x) and is_zero(get(total, i, 4)):
                 total[i] = table[d]
                 continue
-            _put(prefix, used, 0, run)
+            put(prefix, used, 0, run)
             where[used] = i
             used += 1
-            run = multiply(run, subtract(_get(table, d, 0), x, _P), _P)
-        inverse = _inverse(run, exponent)
+            run = multiply(run, subtract(get(table, d, 0), x, P), P)
+        inverse = invert(run, exponent)
         for k in range(used - 1, -1, -1):
             i = where[k]
             d = digits[i]
-            x1, y1 = _get(total, i, 0), _get(total, i, 4)
-            x2, y2 = _get(table, d, 0), _get(table, d, 4)
-            slope = multiply(multiply(inverse, _get(prefix, k, 0), _P), subtract(y2, y1, _P), _P)
-            inverse = multiply(inverse, subtract(x2, x1, _P), _P)
-            x3 = subtract(subtract(multiply(slope, slope, _P), x1, _P), x2, _P)
-            _put(total, i, 0, x3)
-            _put(total, i, 4, subtract(multiply(slope, subtract(x1, x3, _P), _P), y1, _P))
+            x1, y1 = get(total, i, 0), get(total, i, 4)
+            x2, y2 = get(table, d, 0), get(table, d, 4)
+            slope = multiply(multiply(inverse, get(prefix, k, 0), P), subtract(y2, y1, P), P)
+            inverse = multiply(inverse, subtract(x2, x1, P), P)
+            x3 = subtract(subtract(multiply(slope, slope, P), x1, P), x2, P)
+            put(total, i, 0, x3)
+            put(total, i, 4, subtract(multiply(slope, subtract(x1, x3, P), P), y1, P))
 
 
 @compiled
 def _mul2(a: Any, b: Any) -> Any:
     """The product in Fq2, three products of Fq."""
-    p, q = multiply(a[0], b[0], _P), multiply(a[1], b[1], _P)
-    cross = multiply(add(a[0], a[1], _P), add(b[0], b[1], _P), _P)
-    return subtract(p, q, _P), subtract(subtract(cross, p, _P), q, _P)
+    p, q = multiply(a[0], b[0], P), multiply(a[1], b[1], P)
+    cross = multiply(add(a[0], a[1], P), add(b[0], b[1], P), P)
+    return subtract(p, q, P), subtract(subtract(cross, p, P), q, P)
 
 
 @compiled
 def _sub2(a: Any, b: Any) -> Any:
-    return subtract(a[0], b[0], _P), subtract(a[1], b[1], _P)
+    return subtract(a[0], b[0], P), subtract(a[1], b[1], P)
 
 
 @compiled
 def _inverse2(a: Any, exponent: Any) -> Any:
-    norm = add(multiply(a[0], a[0], _P), multiply(a[1], a[1], _P), _P)
-    inverse = _inverse(norm, exponent)
-    zero = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
-    return multiply(a[0], inverse, _P), multiply(subtract(zero, a[1], _P), inverse, _P)
+    norm = add(multiply(a[0], a[0], P), multiply(a[1], a[1], P), P)
+    inverse = invert(norm, exponent)
+    return multiply(a[0], inverse, P), multiply(subtract(ZERO, a[1], P), inverse, P)
 
 
 @compiled
 def _get2(x: Any, i: Any, at: Any) -> Any:
-    return _get(x, i, at), _get(x, i, at + 4)
+    return get(x, i, at), get(x, i, at + 4)
 
 
 @compiled
 def _put2(x: Any, i: Any, at: Any, v: Any) -> None:
-    _put(x, i, at, v[0])
-    _put(x, i, at + 4, v[1])
+    put(x, i, at, v[0])
+    put(x, i, at + 4, v[1])
 
 
 @compiled
@@ -129,9 +104,8 @@ def _accumulate_g2(total: Any, table: Any, digits: Any, exponent: Any) -> None:
     n = len(total)
     prefix = np.empty((_BATCH, 8), dtype=np.uint64)
     where = np.empty(_BATCH, dtype=np.int64)
-    zero = (np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0))
     for start in range(0, n, _BATCH):
-        used, run = 0, (_ONE, zero)
+        used, run = 0, (ONE, ZERO)
         for i in range(start, min(n, start + _BATCH)):
             d = digits[i]
             if d == 0:
@@ -184,7 +158,7 @@ def _table(power: Limbs, width: int, accumulate: Callable[..., None]) -> Limbs:
         block = out[1 : 1 + more].copy()
         step = np.zeros((2, power.shape[1]), dtype=np.uint64)
         step[1] = out[known - 1]
-        accumulate(block, step, np.ones(more, dtype=np.int64), _EXPONENT)
+        accumulate(block, step, np.ones(more, dtype=np.int64), EXPONENT)
         out[known : known + more] = block
         known += more
     return out
@@ -207,7 +181,7 @@ def multiples(powers: Limbs, width: int, scalars: Limbs, threads: int) -> Limbs:
 
         def part(start: int) -> None:
             for table, digit in zip(tables, digits, strict=True):
-                accumulate(out[start : start + step], table, digit[start : start + step], _EXPONENT)
+                accumulate(out[start : start + step], table, digit[start : start + step], EXPONENT)
 
         list(pool.map(part, range(0, len(scalars), step)))
     return out
