@@ -29,15 +29,25 @@ class Recipe:
     side: int
     grid: int
     components: int = 0
+    sphering: float = 0.0
+    power: float = 1.0
     whitening: float = 0.1
     mirrored: bool = False
     low_precision: bool = False
 
 
 RECIPES = {
-    # 14,400 features of 60,000 images: ten minutes of one core, and 3.5 GB
+    # 28,800 features of 60,000 images: seven minutes of one core, and 7 GB
     "cifar10": Recipe(
-        root=100, patches=1600, side=6, grid=3, whitening=0.3, mirrored=True, low_precision=True
+        root=100,
+        patches=3200,
+        side=6,
+        grid=3,
+        sphering=1e-5,
+        power=0.5,
+        whitening=0.3,
+        mirrored=True,
+        low_precision=True,
     ),
     "digits": Recipe(root=10, patches=24, side=4, grid=2, components=60),
     "mnist": Recipe(root=50, patches=48, side=7, grid=4, components=200),
@@ -83,6 +93,8 @@ def _computed(dataset: Dataset, recipe: Recipe) -> Dataset:
         side=recipe.side,
         grid=recipe.grid,
         components=recipe.components,
+        sphering=recipe.sphering,
+        power=recipe.power,
         whitening=recipe.whitening,
         mirrored=recipe.mirrored,
         low_precision=recipe.low_precision,

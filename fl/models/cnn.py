@@ -22,14 +22,17 @@ __all__ = ["ConvNet"]
 
 _SIDE, _CHANNELS = 32, (3, 32, 64, 128)
 _GROUPS = 8
+# mean and deviation of what photographs hold, where black is 0 and white 1
+_CENTRE, _SPREAD = 0.47, 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class ConvNet:
     """Three times 3x3 convolution, pooling, group normalisation, rectifier; then dense: 94,986 parameters.
 
-    Pooling comes first because what follows is then four times cheaper; the last pooling is the mean over all places,
-    behind the rectifier. `bfloat16` computes the convolutions in that precision: faster where
+    Pixels are centred and scaled first: left as they are, the mean grey hides what differs, and training takes twice the
+    rounds. Pooling comes first because what follows is then four times cheaper; the last pooling is the mean over all
+    places, behind the rectifier. `bfloat16` computes the convolutions in that precision: faster where
     the processor can, and no longer the same bits on another one.
     Shapes: records are 3x32x32 images, plane by plane. Raises: ParameterError for other records.
     """
@@ -70,7 +73,7 @@ class ConvNet:
     def logits(self, parameters: Tensor, features: Tensor) -> Tensor:
         *layers, dense, bias = parts(parameters, self._shapes)
         clients, batch = features.shape[:2]
-        images = features.transpose(0, 1).reshape(batch, -1, _SIDE, _SIDE)
+        images = ((features - _CENTRE) / _SPREAD).transpose(0, 1).reshape(batch, -1, _SIDE, _SIDE)
         if clients == 1:
             images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(features.device.type, torch.bfloat16, enabled=self.bfloat16):

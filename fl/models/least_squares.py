@@ -18,8 +18,9 @@ __all__ = ["LeastSquares"]
 class LeastSquares:
     """Scores x W + b that are to be 1 for the record's class and 0 for the others, less 1 / classes.
 
-    The loss is half the squared distance, so the gradient is affine in the parameters. `evaluate` reports accuracy, and
-    the cross-entropy of the scores like every other model.
+    The loss is half the squared distance, so the gradient is affine in the parameters; not `labelled`, all scores are to
+    be 0 and it is linear: the curvature along the parameters. `evaluate` reports accuracy, and the cross-entropy of the
+    scores like every other model.
 
     Shapes: `inputs` x `classes` weights, then `classes` biases: size = (inputs + 1) * classes.
     """
@@ -29,6 +30,7 @@ class LeastSquares:
 
     inputs: int
     classes: int
+    labelled: bool = True
 
     @property
     def size(self) -> int:
@@ -43,8 +45,10 @@ class LeastSquares:
         return torch.baddbmm(biases, features, weights)
 
     def gradient(self, parameters: Tensor, features: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        wanted = functional.one_hot(labels, self.classes).to(parameters.dtype) - 1 / self.classes
-        error = (self.logits(parameters, features) - wanted) * weights.unsqueeze(-1)
+        error = self.logits(parameters, features)
+        if self.labelled:
+            error -= functional.one_hot(labels, self.classes).to(parameters.dtype) - 1 / self.classes
+        error *= weights.unsqueeze(-1)
         slopes = torch.bmm(features.transpose(1, 2), error)
         return torch.cat([slopes.flatten(1), error.sum(1)], dim=1)
 

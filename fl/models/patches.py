@@ -9,7 +9,8 @@ Source: Coates, Ng, Lee, "An analysis of single-layer networks in unsupervised f
 whitening, pooling); Coates, Ng, "The importance of encoding versus training with sparse coding and vector
 quantization" (2011), section 3 (soft threshold, both signs). Random patches that are only whitened do as well as
 learned ones: Thiry, Arbel, Belilovsky, Oyallon, "The unreasonable effectiveness of patches in deep convolutional
-kernels methods" (2021).
+kernels methods" (2021). Powers of averages: Perronnin, Sánchez, Mensink, "Improving the Fisher kernel for large-scale
+image classification" (2010), section 2.3.
 """
 
 import hashlib
@@ -44,11 +45,13 @@ _RIDGE = 0.01
 class PatchFeatures:
     """The map: `filters` act on patches whose mean is 0 and variance 1, `offsets` centre them.
 
-    `threshold` is what a response must exceed, in deviations of whitened patches; `grid` cells a side are averaged over.
-    The averages are centred by the root set's and projected, so that a record has a norm near 1.
+    `threshold` is what a response must exceed, in deviations of whitened patches; `grid` cells a side are averaged over,
+    and an average is raised to the `power`. What comes out is centred by the root set's and projected, then stretched
+    along `axes` by the factors `stretch`, so that a record has a norm near 1.
 
     Shapes: filters [patches, side * side * channels]; offsets [patches]; centre [averages], averages being
-        grid * grid * 2 * patches; projection [averages, outputs], or [averages] for a scale each.
+        grid * grid * 2 * patches; projection [averages, outputs], or [averages] for a scale each; axes
+        [stretched, outputs], orthonormal; stretch [stretched].
     """
 
     shape: tuple[int, int, int]
@@ -59,6 +62,9 @@ class PatchFeatures:
     offsets: Floats
     centre: Floats
     projection: Floats
+    axes: Floats
+    stretch: Floats
+    power: float = 1.0
     mirrored: bool = False
     low_precision: bool = False
 
@@ -80,6 +86,8 @@ class PatchFeatures:
         threshold: float = 0.5,
         whitening: float = 0.1,
         components: int = 0,
+        sphering: float = 0.0,
+        power: float = 1.0,
         mirrored: bool = False,
         low_precision: bool = False,
     ) -> "PatchFeatures":
@@ -87,13 +95,18 @@ class PatchFeatures:
 
         `whitening` is added to the variances of patches that are divided by: more of it keeps noise down. With
         `components`, the averages are projected on so many principal axes of the root set's and whitened: fewer
-        features, on which gradient descent is fast and noise for privacy costs least. With `mirrored`, an image and its
+        features, on which gradient descent is fast and noise for privacy costs least. With `sphering`, all averages stay,
+        and what the root set varies along is shrunk by the root of (its variance / sphering + 1): the features' variance is
+        then much the same along every axis, and conjugate gradients need few steps. With `mirrored`, an image and its
         mirror image have the same features: half the patches are the others' mirror images. `low_precision` computes
         in bfloat16: twice as fast, and not the same to the bit on every processor.
 
         Shapes: root [images, inputs].
-        Raises: ParameterError when the images are smaller than a patch, or fewer than the components.
+        Raises: ParameterError when the images are smaller than a patch, or fewer than the components, and for
+            components together with sphering.
         """
+        if components and sphering:
+            raise ParameterError("patch features are projected on components or sphered, not both")
         if len(shape) != 3 or min(shape[:2]) < side or len(root) <= components:
             raise ParameterError(
                 f"patches of side {side} need images at least as large, not {len(root)} of shape {shape}"
@@ -129,21 +142,27 @@ class PatchFeatures:
             offsets=(filters @ mean).astype(np.float32),
             centre=np.zeros(0, dtype=np.float32),
             projection=np.zeros(0, dtype=np.float32),
+            axes=np.zeros((0, 0), dtype=np.float32),
+            stretch=np.zeros(0, dtype=np.float32),
+            power=power,
             mirrored=mirrored,
             low_precision=low_precision,
         )
         averages = features._averages(root).astype(np.float64)
         centre = averages.mean(axis=0)
         projection = _projection(averages - centre, components)
+        if sphering:
+            projection, axes, stretch = _sphered(averages - centre, projection, sphering)
+            features = replace(features, axes=axes.astype(np.float32), stretch=stretch.astype(np.float32))
         return replace(features, centre=centre.astype(np.float32), projection=projection.astype(np.float32))
 
     @property
     def sha256(self) -> str:
         """Digest of everything the map depends on."""
-        flags = f"{self.mirrored}:{self.low_precision}"
+        flags = f"{self.power}:{self.mirrored}:{self.low_precision}"
         header = f"{self.shape}{self.side}:{self.grid}:{self.threshold}:{flags}"
         digest = hashlib.sha256(header.encode())
-        for array in (self.filters, self.offsets, self.centre, self.projection):
+        for array in (self.filters, self.offsets, self.centre, self.projection, self.axes, self.stretch):
             digest.update(np.ascontiguousarray(array).reshape(-1).data)
         return digest.hexdigest()
 
@@ -153,9 +172,12 @@ class PatchFeatures:
         for first in range(0, len(images), _CHUNK):
             some = slice(first, first + _CHUNK)
             averages = self._averages(images[some]) - self.centre
-            features[some] = (
+            projected = (
                 averages @ self.projection if self.projection.ndim == 2 else averages * self.projection
             )
+            if len(self.axes):
+                projected += (projected @ self.axes.T * (self.stretch - 1)) @ self.axes
+            features[some] = projected
         return features
 
     def apply(self, dataset: Dataset, root: NDArray[np.int64]) -> Dataset:
@@ -176,7 +198,7 @@ class PatchFeatures:
         )
 
     def _averages(self, images: Floats) -> Floats:
-        """Mean response of each cell, sign and patch, a block of images at a time: it stays inside the cache."""
+        """The power of the mean response of each cell, sign and patch; a block of images at a time stays in the cache."""
         height, width, channels = self.shape
         kind = torch.bfloat16 if self.low_precision else torch.float32
         cells = _cells(height - self.side + 1, width - self.side + 1, self.grid)
@@ -193,7 +215,7 @@ class PatchFeatures:
                 places = self._places(pixels).to(kind)
                 for index, place in enumerate(places):
                     out[first + index] = self._pooled(place @ weights, pool)
-        return out
+        return out if self.power == 1 else np.power(out, np.float32(self.power), out=out)
 
     def _places(self, pixels: Tensor) -> Tensor:
         """The normalized patch at every place, and a 1. Shapes: [images, places, side * side * channels + 1]."""
@@ -274,6 +296,18 @@ def _projection(centred: Double, components: int) -> Double:
     kept: Double = axes[:components].T / np.sqrt(variances[:components] + _RIDGE * variances[0])
     kept /= np.sqrt(((centred @ kept) ** 2).sum(axis=1).mean())
     return kept
+
+
+def _sphered(centred: Double, scales: Double, added: float) -> tuple[Double, Double, Double]:
+    """Scales, axes and stretch such that what varies along the axes is shrunk, and the mean squared norm is 1.
+
+    Shapes: centred [n, averages]; scales [averages] -> [averages], [axes, averages], [axes].
+    """
+    scaled = centred * scales
+    _, singular, axes = np.linalg.svd(scaled, full_matrices=False)
+    variances = singular**2 / len(scaled)
+    stretch = (variances / added + 1) ** -0.5
+    return scales / np.sqrt((variances * stretch**2).sum()), axes, stretch
 
 
 def _cells(height: int, width: int, grid: int) -> Floats:

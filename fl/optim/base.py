@@ -58,7 +58,8 @@ class Algorithm(Protocol):
 class OneVector:
     """An algorithm whose clients upload one vector of the model's size and remember nothing.
 
-    Its state is the model and behind it `kept` vectors of the same size, zeros at first.
+    Its state is the model and behind it zeros at first: `kept` vectors of the same size, unless `state_size` says
+    otherwise.
     """
 
     __slots__ = ()
@@ -74,4 +75,4 @@ class OneVector:
         return 0
 
     def initial_state(self, w: Vector) -> Vector:
-        return np.concatenate([w, np.zeros(self.kept * w.size, dtype=w.dtype)])
+        return np.concatenate([w, np.zeros(self.state_size(w.size) - w.size, dtype=w.dtype)])

@@ -4,14 +4,15 @@ The curvature of the global problem is the mean of the clients', so its product 
 iterates are those of a machine that holds all records, up to the codec's rounding, and no partition can slow them down.
 All classes share one curvature, so their directions are searched together: as many at once as there are classes.
 
-Source: O'Leary, "The block conjugate gradient algorithm and related methods" (1980), section 2.
+Source: O'Leary, "The block conjugate gradient algorithm and related methods" (1980), section 2; in the form of Dubrulle,
+"Retooling the method of block conjugate gradients" (2001), algorithm BCGrQ, which keeps the residuals as orthonormal
+columns times a small triangle: they become nearly dependent, and dividing by their products then loses every digit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fl.engine import LocalSGD, full_gradient
@@ -23,9 +24,8 @@ from mpc.errors import ParameterError
 
 __all__ = ["ConjugateGradients"]
 
-
-# a direction shorter than this part of the longest is rounding: the classes' residuals add up to nothing
-_DEPENDENT = 1e-9
+# curvature along a direction below this part of the largest is rounding
+_FLAT = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class ConjugateGradients(OneVector):
     Of `sgd` nothing is used. Directions are sent out with their lengths taken off, so that what clients upload is at
     most the largest curvature of their data, whatever the round.
 
-    Shapes: the state is [w | residual | direction], each [inputs + 1, classes] row by row.
+    Shapes: the state is [w | basis | direction | triangle], the first three [inputs + 1, classes] row by row, the last
+        [classes, classes]; basis times triangle is the residual.
     Assumes: (almost) all members are in every sum, since a client that comes and goes changes the system being solved;
         the mean weights clients by their samples.
     Raises: ParameterError for a negative ridge.
     """
 
     name: ClassVar[str] = "conjugate-gradients"
-    kept: ClassVar[int] = 2
 
     sgd: LocalSGD = LocalSGD()
     ridge: float = 3e-6
@@ -52,6 +52,9 @@ class ConjugateGradients(OneVector):
         if not 0 <= self.ridge < 1e6:
             raise ParameterError(f"ridge must not be negative, got {self.ridge}")
 
+    def state_size(self, size: int) -> int:
+        return 3 * size + self.classes**2
+
     def local(
         self, model: Model, cohort: Cohort, state: Vector, memory: Tensor, round: int
     ) -> tuple[Tensor, Tensor]:
@@ -60,37 +63,33 @@ class ConjugateGradients(OneVector):
             raise ParameterError(
                 f"conjugate gradients need the model least-squares with {self.classes} classes, not {model.name}"
             )
-        w, _, direction = state.astype(np.float64).reshape(3, -1, self.classes)
+        w, _, direction, _ = self._parts(state)
         if round == 0:
             return full_gradient(model, cohort, cohort.tensor(w.ravel().astype(np.float32))), memory
         unit = cohort.tensor((direction / _lengths(direction)).ravel().astype(np.float32))
-        # the gradient is affine: its change along the directions is the curvature, wherever that is taken
-        at_zero = full_gradient(model, cohort, torch.zeros_like(unit))
-        return full_gradient(model, cohort, unit) - at_zero, memory
+        return full_gradient(replace(model, labelled=False), cohort, unit), memory
 
     def step(self, state: Vector, mean: Double, share: float, round: int) -> Vector:
-        w, residual, direction = state.astype(np.float64).reshape(3, -1, self.classes)
+        w, basis, direction, triangle = self._parts(state)
         mean = mean.reshape(w.shape)
         if round == 0:
-            residual = -mean - self.ridge * w
-            return np.concatenate([w, residual, residual], axis=None).astype(np.float32)
+            basis, triangle = np.linalg.qr(-mean - self.ridge * w)
+            return np.concatenate([w, basis, basis, triangle], axis=None).astype(np.float32)
         curvature = mean * _lengths(direction) + self.ridge * direction
-        before = residual.T @ residual
-        pace = _solve(direction.T @ curvature, before)
-        w = w + direction @ pace
-        residual = residual - curvature @ pace
-        direction = residual + direction @ _solve(before, residual.T @ residual)
-        return np.concatenate([w, residual, direction], axis=None).astype(np.float32)
+        along = direction.T @ curvature
+        pace = np.linalg.pinv((along + along.T) / 2, rcond=_FLAT, hermitian=True)
+        w = w + direction @ pace @ triangle
+        basis, turn = np.linalg.qr(basis - curvature @ pace)
+        direction, triangle = basis + direction @ turn.T, turn @ triangle
+        return np.concatenate([w, basis, direction, triangle], axis=None).astype(np.float32)
+
+    def _parts(self, state: Vector) -> tuple[Double, Double, Double, Double]:
+        long, small = np.split(state.astype(np.float64), [-(self.classes**2)])
+        w, basis, direction = long.reshape(3, -1, self.classes)
+        return w, basis, direction, small.reshape(self.classes, self.classes)
 
 
 def _lengths(columns: Double) -> Double:
     """The columns' lengths; 1 for a column of zeros. Shapes: [1, columns]."""
     lengths: Double = np.linalg.norm(columns, axis=0, keepdims=True)
     return np.where(lengths > 0, lengths, 1.0)
-
-
-def _solve(matrix: Double, right: Double) -> Double:
-    """The least solution of `matrix` x = `right`, with directions left out that are only rounding."""
-    symmetric = (matrix + matrix.T) / 2
-    solution: Double = np.linalg.pinv(symmetric, rcond=_DEPENDENT, hermitian=True) @ right
-    return solution

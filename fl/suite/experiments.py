@@ -27,6 +27,8 @@ _PARTITIONS = (Partition("dirichlet"), Partition("shards"))
 
 @dataclass(frozen=True, slots=True)
 class _Played:
+    """`seeds` are for rules that judge clients; of the others only the model's accuracy is told, by the first seed."""
+
     rules: Sequence[str]
     attacks: Sequence[str]
     seeds: int
@@ -43,14 +45,14 @@ _OTHERS = _Played(
     (*_CONE.attacks, "backdoor", "free-rider"),
     1,
 )
-_DEEP = _Played(("mean", "cone"), _CONE.attacks, 1)
+_DEEP = _Played(("mean", "cone"), _CONE.attacks, 5)
 
 
 def robustness_cell(key: str, dataset: str, size: str, seconds: float) -> Cell:
-    """Rules against attacks; `size` is smoke, cone (five seeds), others (one) or deep (LeNet, one)."""
+    """Rules against attacks; `size` is smoke, cone (five seeds), others (one) or deep (LeNet, five)."""
 
     def measure(conditions: Conditions, display: Display) -> Result:
-        from fl.suite.robustness import DEEP, LINEAR, SMOKE, robustness
+        from fl.suite.robustness import CASES, DEEP, LINEAR, SMOKE, robustness
 
         played = {"smoke": _SMOKE, "cone": _CONE, "others": _OTHERS, "deep": _DEEP}[size]
         setting = {"smoke": SMOKE, "deep": DEEP}.get(size, LINEAR)
@@ -58,19 +60,18 @@ def robustness_cell(key: str, dataset: str, size: str, seconds: float) -> Cell:
         rows: list[Row] = []
         curves: dict[str, list[float]] = {}
         records = data.load(dataset, conditions.data)
-        seeds = range(conditions.seed, conditions.seed + played.seeds)
-        for row, curve in robustness(
-            settings,
-            played.rules,
-            played.attacks,
-            seeds,
-            records,
-            1 if size == "smoke" else conditions.processes,
-        ):
-            display.stage(f"{key}: {row['rule']} against {row['attack']}")
-            rows.append(row)
-            if row["rule"] == "cone" and row["seed"] == conditions.seed and row["partition"] == "dirichlet":
-                curves[f"cone against {row['attack']}, {row['model']}"] = curve
+        processes = 1 if size == "smoke" else conditions.processes
+        for rule in played.rules:
+            seeds = range(conditions.seed, conditions.seed + (played.seeds if CASES[rule].judges else 1))
+            for row, curve in robustness(settings, [rule], played.attacks, seeds, records, processes):
+                display.stage(f"{key}: {row['rule']} against {row['attack']}")
+                rows.append(row)
+                if (
+                    row["rule"] == "cone"
+                    and row["seed"] == conditions.seed
+                    and row["partition"] == "dirichlet"
+                ):
+                    curves[f"cone against {row['attack']}, {row['model']}"] = curve
         return Result(rows, curves)
 
     return Cell(key, f"{dataset}: rules against attacks ({size})", "robustness", seconds, measure)

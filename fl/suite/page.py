@@ -11,7 +11,7 @@ from fl.suite.cell import GROUPS
 from fl.suite.figures import bars, curves, heat_map
 from fl.suite.papers import answers
 from fl.suite.runs import STAGES
-from fl.suite.table import columns_of, run_table, shown, words
+from fl.suite.table import columns_of, rules_table, run_table, shown, words
 
 __all__ = ["page"]
 
@@ -135,6 +135,9 @@ def _cell(document: Document) -> Html:
         body = tag("p", f"Not measured: {document['error']}.", class_="note")
     elif not document["rows"]:
         body = tag("p", "Nothing to show.", class_="note")
+    elif document["group"] == "robustness":
+        headings, found = rules_table(document["rows"])
+        body = table(document["title"], headings, found)
     else:
         columns = columns_of(document["rows"])
         if len(columns) > 12 and len(document["rows"]) <= 3:

@@ -89,7 +89,7 @@ CLAIMS = (
     ),
     Claim("accuracy, MNIST, softmax regression", "92.1 % / 90.8 %", ("mnist-softmax",), _accuracy),
     Claim("accuracy, MNIST, two classes a client", "not given", ("mnist-shards",), _accuracy),
-    Claim("accuracy, CIFAR-10", "79.5 % / 78.3 %", ("cifar10-cnn",), _accuracy),
+    Claim("accuracy, CIFAR-10", "79.5 % / 78.3 %", ("cifar10-patches", "cifar10-cnn"), _accuracy),
     Claim("accuracy with differential privacy, MNIST", "91.5 %", ("mnist-record-dp",), _private),
     Claim("lost to poisoning without a defence", "about 15 points", ("mnist-robustness",), _undefended),
     Claim("poisoned updates rejected", "94 %", ("mnist-robustness", "digits-robustness"), _detected),

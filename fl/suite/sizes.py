@@ -49,17 +49,6 @@ _SOFTMAX: Plan = {
     "training.prox": 0.02,
 }
 _SHARDS: Plan = {"partition.kind": "shards", "partition.classes": 2}
-_CIFAR: Plan = {
-    **_HUNDRED,
-    "model": "cnn-bf16",
-    "training.algorithm": "fedavgm",
-    "training.epochs": 1,
-    "training.batch": 50,
-    "training.learning_rate": 0.05,
-    "training.momentum": 0.9,
-    "training.augment": "flip-crop",
-    "server.momentum": 0.6,
-}
 _DIGITS: Plan = {"clients": 12, "rounds": 5, "training.epochs": 2}
 _METHODS: Mapping[str, Plan] = {
     "fedavg": {},
@@ -113,7 +102,7 @@ def _mnist() -> list[Cell]:
         client_privacy_cell("mnist-client-dp", "mnist-patches", 900),
         robustness_cell("mnist-robustness", "mnist", "cone", 400),
         robustness_cell("mnist-robustness-others", "mnist", "others", 300),
-        robustness_cell("mnist-robustness-lenet", "mnist", "deep", 400),
+        robustness_cell("mnist-robustness-lenet", "mnist", "deep", 1500),
         leakage_cell("mnist-leakage", "mnist", "full", 200),
         cost_cell("mnist-cost", "MNIST, LeNet, 100 clients", "mnist", {**_LENET, "rounds": 1}, 70),
         churn_cell("churn", "digits", {**_DIGITS, "rounds": 20}, (0.0, 0.1, 0.3, 0.5), 60),
@@ -125,5 +114,12 @@ def _mnist() -> list[Cell]:
 
 def _cifar10() -> list[Cell]:
     return [
-        run_cell("cifar10-cnn", "GroupNorm CNN, Dirichlet 0.5", "cifar10", _CIFAR, 7200),
+        run_cell(
+            "cifar10-patches",
+            "ridge regression on patch features, Dirichlet 0.5",
+            "cifar10-patches",
+            {},
+            1200,
+        ),
+        run_cell("cifar10-cnn", "GroupNorm CNN, Dirichlet 0.5", "cifar10", {}, 5400),
     ]

@@ -6,7 +6,7 @@ from typing import Any
 from fl.suite.cell import GROUPS
 from fl.suite.papers import answers
 
-__all__ = ["columns_of", "markdown", "run_table", "shown", "words"]
+__all__ = ["columns_of", "markdown", "rules_table", "run_table", "shown", "words"]
 
 Document = Mapping[str, Any]
 RUN_COLUMNS = (
@@ -38,6 +38,10 @@ _FIRST = (
     "accuracy",
     "epsilon",
 )
+_RULES = (
+    "Accuracy after the last round in per cent [malicious updates rejected / honest updates rejected, in per cent of all"
+    " rounds], means over the seeds; no bracket: the rule rejects nobody. (s): stamped images that a backdoor turns.\n"
+)
 _LONG = 12  # a table wider than this is turned on its side
 
 
@@ -59,6 +63,8 @@ def markdown(name: str, documents: Sequence[Document]) -> str:
             parts.append(f"`{document['command']}`, {document['seconds']:.1f} s\n")
             if document["error"]:
                 parts.append(f"Not measured: {document['error']}.\n")
+            elif key == "robustness":
+                parts += [_RULES, _table(*rules_table(document["rows"]))]
             elif document["rows"]:
                 parts.append(_rows(document["rows"]))
     return "\n".join(parts)
@@ -88,6 +94,36 @@ def run_table(documents: Sequence[Document]) -> tuple[list[str], list[list[str]]
     if not runs:
         return [], []
     return [words(key) for key in RUN_COLUMNS], [[shown(row.get(key)) for key in RUN_COLUMNS] for row in runs]
+
+
+def rules_table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Rules side by side: a row for every model, partition and attack. Headings and rows."""
+    rules = list(dict.fromkeys(row["rule"] for row in rows))
+    places = list(dict.fromkeys((row["model"], row["partition"], row["attack"]) for row in rows))
+    found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["model"], row["partition"], row["attack"], row["rule"]), []).append(row)
+    seeds = [max(len(found.get((*place, rule), ())) for place in places) for rule in rules]
+    headings = [
+        f"{rule} ({count} seeds)" if count > 1 else rule for rule, count in zip(rules, seeds, strict=True)
+    ]
+    body = [[*place, *(_judged(found.get((*place, rule), ())) for rule in rules)] for place in places]
+    return ["model", "partition", "attack", *headings], body
+
+
+def _judged(rows: Sequence[Mapping[str, Any]]) -> str:
+    def mean(field: str) -> float | None:
+        values = [row[field] for row in rows if row[field] is not None]
+        return 100 * sum(values) / len(values) if values else None
+
+    accuracy, caught = mean("accuracy"), mean("detected")
+    false, success = mean("false_positive"), mean("success")
+    if accuracy is None:
+        return ""
+    cell = f"{accuracy:.1f}"
+    if false is not None:
+        cell += f" [{'-' if caught is None else f'{caught:.1f}'} / {false:.2f}]"
+    return cell if success is None else f"{cell} ({success:.0f})"
 
 
 def _rows(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -82,9 +82,18 @@ def test_the_gradient_is_that_of_half_the_squared_distance() -> None:
 
 
 def test_solving_on_after_the_solution_changes_nothing() -> None:
-    algorithm = ConjugateGradients(classes=2)
-    state = np.concatenate([np.ones(4), np.zeros(8)]).astype(np.float32)
-    assert np.array_equal(algorithm.step(state, np.zeros(4), 1.0, 5), state)
+    algorithm = ConjugateGradients(ridge=0.0, classes=2)
+    state = algorithm.step(algorithm.initial_state(np.ones(6, dtype=np.float32)), np.zeros(6), 1.0, 0)
+    for number in range(1, 4):
+        state = algorithm.step(state, np.zeros(6), 1.0, number)
+        assert np.array_equal(state[:6], np.ones(6))
+
+
+def test_long_after_the_solution_nothing_has_drifted() -> None:
+    """Residuals of the classes become dependent; dividing by their products would blow rounding up."""
+    exact = solution(1e-4)
+    errors = [np.abs(play("dirichlet", rounds, 1e-4) - exact).max() for rounds in (40, 60)]
+    assert max(errors) < 1e-3 * np.abs(exact).max()
 
 
 def test_other_models_and_settings_are_refused() -> None:

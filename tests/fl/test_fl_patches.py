@@ -42,11 +42,18 @@ def plain_features(features: PatchFeatures, image: np.ndarray) -> np.ndarray:
             rows = slice(down * places[0] // grid, -(-(down + 1) * places[0] // grid))
             columns = slice(across * places[1] // grid, -(-(across + 1) * places[1] // grid))
             averages.append(above[rows, columns].mean(axis=(0, 1)))
-    centred = np.concatenate(averages).ravel() - features.centre
-    return centred @ features.projection if features.projection.ndim == 2 else centred * features.projection
+    centred = np.concatenate(averages).ravel() ** features.power - features.centre
+    projected = (
+        centred @ features.projection if features.projection.ndim == 2 else centred * features.projection
+    )
+    for axis, stretch in zip(features.axes, features.stretch, strict=True):
+        projected = projected + (stretch - 1) * (projected @ axis) * axis
+    return projected
 
 
-@pytest.mark.parametrize("settings", [{}, {"components": 20}, {"grid": 3}, {"threshold": 0.2}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"components": 20}, {"grid": 3}, {"threshold": 0.2}, {"power": 0.5}, {"sphering": 1e-3}]
+)
 def test_the_fast_path_is_the_definition(settings: dict[str, float]) -> None:
     features = fit(**settings)
     images = DIGITS.test_x[:9]
@@ -95,6 +102,21 @@ def test_records_have_norms_near_one() -> None:
     for components in (0, 40):
         norms = np.linalg.norm(fit(components=components).transform(DIGITS.test_x), axis=1)
         assert 0.8 < norms.mean() < 1.2
+
+
+def test_sphered_features_vary_alike_along_the_axes_of_the_root_set() -> None:
+    def spread(features: PatchFeatures) -> float:
+        shown = features.transform(DIGITS.train_x[ROOT]).astype(np.float64)
+        variances = np.linalg.eigvalsh(np.cov(shown.T))
+        return float(variances[-1] / np.median(variances))
+
+    flat, sphered = fit(patches=5), fit(patches=5, sphering=1e-6)
+    assert sphered.outputs == flat.outputs
+    assert spread(sphered) < 1.5 < 20 < spread(flat)
+    norms = np.linalg.norm(sphered.transform(DIGITS.test_x), axis=1)
+    assert 0.8 < norms.mean() < 1.5
+    with pytest.raises(ParameterError, match="not both"):
+        fit(components=20, sphering=1e-4)
 
 
 def test_a_root_set_has_every_class_and_leaves_the_training_data() -> None:
