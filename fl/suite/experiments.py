@@ -34,18 +34,24 @@ class _Played:
     seeds: int
 
 
-_SMOKE = _Played(("mean", "cone"), ("none", "sign-flip", "label-flip"), 1)
-_CONE = _Played(
-    ("mean", "cone"),
-    ("none", "sign-flip", "label-flip", "gaussian", "scaling", "alie", "min-max", "ipm", "adaptive"),
-    5,
+_ATTACKS = ("none", "sign-flip", "label-flip", "gaussian", "scaling", "alie", "min-max", "ipm", "adaptive")
+_ALL_ATTACKS = (*_ATTACKS, "backdoor", "free-rider")
+_OTHER_RULES = (
+    "norm-bound",
+    "clipping",
+    "median",
+    "trimmed-mean",
+    "krum",
+    "multi-krum",
+    "fltrust",
+    "cone-round",
 )
-_OTHERS = _Played(
-    ("norm-bound", "clipping", "median", "trimmed-mean", "multi-krum", "fltrust"),
-    (*_CONE.attacks, "backdoor", "free-rider"),
-    1,
-)
-_DEEP = _Played(("mean", "cone"), _CONE.attacks, 5)
+_PLAYED = {
+    "smoke": _Played(("mean", "cone"), ("none", "sign-flip", "label-flip"), 1),
+    "cone": _Played(("mean", "cone"), _ALL_ATTACKS, 5),
+    "others": _Played(_OTHER_RULES, _ALL_ATTACKS, 1),
+    "deep": _Played(("mean", "cone"), _ATTACKS, 5),
+}
 
 
 def robustness_cell(key: str, dataset: str, size: str, seconds: float) -> Cell:
@@ -54,7 +60,7 @@ def robustness_cell(key: str, dataset: str, size: str, seconds: float) -> Cell:
     def measure(conditions: Conditions, display: Display) -> Result:
         from fl.suite.robustness import CASES, DEEP, LINEAR, SMOKE, robustness
 
-        played = {"smoke": _SMOKE, "cone": _CONE, "others": _OTHERS, "deep": _DEEP}[size]
+        played = _PLAYED[size]
         setting = {"smoke": SMOKE, "deep": DEEP}.get(size, LINEAR)
         settings = [replace(setting, partition=partition) for partition in _PARTITIONS]
         rows: list[Row] = []
