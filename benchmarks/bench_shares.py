@@ -67,8 +67,10 @@ def cone_of(d: int) -> Cone:
 def cone(engine: Engine, x: Any) -> Protocol[Any]:
     lengths = yield from engine.squared_lengths(x)
     scores = yield from cone_scores(engine, x, lengths, cone_of(x.shape[-1]), 2**17, 256)
-    options = {"floor": 13, "ratio": 0.4, "spread": 3.0, "longest": 6.0}
-    return (yield from conforming(engine, scores, lengths, bits=11, length_bits=36, **options))
+    # 16 bits more than one round's scores have, for averages over rounds; to average takes no message
+    options = {"floor": 13 << 16, "ratio": 0.4, "spread": 3.0, "longest": 6.0}
+    smoothed = scores << np.uint64(16)
+    return (yield from conforming(engine, smoothed, lengths, bits=27, length_bits=36, **options))
 
 
 def trust(engine: Engine, x: Any) -> Protocol[Any]:

@@ -4,7 +4,7 @@
     what is trained          data/  partition  divergence  models/  federation  seeds
     how it is trained        engine/  optim/  compression/  resources  memory  scale/
     what is promised         privacy/  spending
-    who is left out          robust/  screening      what attackers do  attacks/  poisoning  cheats
+    who is left out          robust/  screening  scores   what attackers do  attacks/  poisoning  cheats
     one client               member  client  update
     the coordinator          round  checks  sums  groups  aggregate/
     servers with shares      shared/: sums and rules, training, inference

@@ -14,7 +14,7 @@
 Not checked, because ledger and store do not hold it: accuracy (needs the data), what went over the network, and whether
 a sum that does not count matched: under secure aggregation that a client lied in a sum is the coordinator's word, held
 only against the sums it says it opened. Not checked in the run directory, because nothing is claimed by them: times and
-costs in rounds/, run.json, receipt.json, ledger.json, report.html, secrets, outbox and pins.
+costs in rounds/, run.json, receipt.json, ledger.json, report.html, secrets, scores, outbox and pins.
 Assumes: that the ledger is the one people mean. A run directory brings its own, or names its node; compare the plan's
 hash and the contract that an audit prints with what you were told, or give `chain` and `deployment` yourself.
 """

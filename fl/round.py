@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fl.aggregate import mode_of
 from fl.checks import Reason, Rejection, check_updates
 from fl.record import OpenedRecord
+from fl.scores import Scored
 from fl.setting import RoundSetting
 from fl.sums import CallJudge, Sum, SumCall
 from fl.update import SignedUpdate
@@ -42,7 +43,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class RoundOutcome:
-    """What a round came to. `total` and `blinding` are None when no sum could be trusted."""
+    """What a round came to. `total` and `blinding` are None when no sum could be trusted.
+
+    `scored` is for the coordinator's own later rounds, where it judges; there is none without a sum.
+    """
 
     updates: dict[int, SignedUpdate]
     rejected: dict[int, Rejection]
@@ -52,6 +56,7 @@ class RoundOutcome:
     opened: tuple[Opened, ...]
     beacon: bytes
     seconds: dict[str, float] = field(default_factory=dict)
+    scored: Scored | None = field(default=None, repr=False)
 
 
 def coordinator_round(setting: RoundSetting, beacon: bytes) -> Generator[Outbox, Inbox, RoundOutcome]:
@@ -89,6 +94,7 @@ def coordinator_round(setting: RoundSetting, beacon: bytes) -> Generator[Outbox,
         opened=tuple(sums.opened),
         beacon=beacon,
         seconds=seconds,
+        scored=sums.scored,
     )
 
 
@@ -103,6 +109,7 @@ class _Sums:
         self.judge = CallJudge(setting.plan.terms.aggregation.min_clients)
         self._results: list[tuple[Opened, Sum]] = []
         self.refused: dict[int, Rejection] = {}
+        self.scored: Scored | None = None
 
     @property
     def opened(self) -> list[Opened]:
@@ -127,6 +134,7 @@ class _Sums:
                 c: Rejection(Reason.OUTLIER, why, certain=False) for c, why in outcome.refused.items()
             }
         if len(outcome.included) >= fewest:
+            self.scored = self.scored or outcome.scored
             opened = Opened(
                 call.stage, call.group, outcome.included, self._matches(outcome), call.place, outcome.evidence
             )

@@ -5,6 +5,7 @@ secrets.json      the root secrets of the simulated members and of the coordinat
 plan.json         the plan as registered, deployment.json the contracts' manifest
 chain.sqlite      the embedded ledger's log         blocks/      the block store
 rounds/0000.json  one record a round, with times and costs
+scores/0000.npz   what those who judge updates remember of a round (`fl.scores`; mode 600)
 receipt.json      what really ran     model.safetensors, report.html
 """
 

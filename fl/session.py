@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ from fl.record import RoundRecord
 from fl.resources import DEFAULT, Resources
 from fl.round import RoundOutcome, coordinator_round
 from fl.rundir import RunDirectory, RunDirectoryError
+from fl.scores import Scored, Scores
+from fl.screening import remembers
 from fl.seeds import generator
 from fl.setting import COORDINATOR, Committee, RoundSetting, taking_part
 from fl.shared.servers import server_round
@@ -136,6 +139,7 @@ class Session:
         self.private = noise is not None
         self._spending = Spending(directory, plan, noise)
         self._memories = Memories(directory, federation.algorithm.memory_size(federation.model.size))
+        self._scores = Scores(directory, remembers(federation.terms))
         self.records: list[RoundRecord] = []
         for number in range(directory.rounds_done()):
             document = directory.read_json(directory.round_file(number))
@@ -297,11 +301,15 @@ class Session:
         """The messages of the round, between all parties, over a network in which some clients vanish."""
         seed, clients = self.federation.terms.seed, self.parties.clients
         beacon = generator(seed, "beacon", setting.number).bytes(32)
-        parties: dict[int, Protocol[Any]] = {COORDINATOR: coordinator_round(setting, beacon)}
+
+        def judging(party: int) -> RoundSetting:
+            return replace(setting, past=self._scores.before(setting.number, party))
+
+        parties: dict[int, Protocol[Any]] = {COORDINATOR: coordinator_round(judging(COORDINATOR), beacon)}
         parties |= {i: client_round(setting, i, clients[i], message) for i, message in prepared.items()}
         if (committee := self.parties.committee) and not committee.shares:
             servers = zip(setting.committee_parties, committee.members, strict=True)
-            parties |= {p: server_round(setting, p, secrets) for p, secrets in servers}
+            parties |= {p: server_round(judging(p), p, secrets) for p, secrets in servers}
         elif committee:
             decryptors = zip(setting.committee_parties, committee.members, committee.shares, strict=True)
             parties |= {p: committee_round(setting, p, secrets, share) for p, secrets, share in decryptors}
@@ -316,4 +324,8 @@ class Session:
         if COORDINATOR in result.errors:
             raise result.errors[COORDINATOR]
         outcome: RoundOutcome = result.results[COORDINATOR]
+        said = result.results | {COORDINATOR: outcome.scored}
+        self._scores.keep(
+            setting.number, {p: notes for p, notes in said.items() if isinstance(notes, Scored)}
+        )
         return outcome, result.costs

@@ -1,7 +1,7 @@
 """What coordinator and clients of one round both know before it starts."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from chain_adapter.eip712 import Domain
 from chain_adapter.merkle import Member
 from fl import schedule
 from fl.plan import Plan
+from fl.scores import Scored
 from he.threshold import ThresholdKey
 from mpc.errors import DecodeError
 from mpc.secagg import PublicIdentity, shared_checks
@@ -53,7 +54,10 @@ def taking_part(plan: Plan, number: int, excluded: Collection[int]) -> dict[int,
 
 @dataclass(frozen=True)
 class RoundSetting:
-    """One round of one plan: its number (from 0), the members taking part, and the public keys of everything."""
+    """One round of one plan: its number (from 0), the members taking part, and the public keys of everything.
+
+    `past` alone is not everybody's: what the party that judges updates wrote down itself about earlier rounds, by round.
+    """
 
     plan: Plan
     plan_hash: bytes
@@ -65,6 +69,7 @@ class RoundSetting:
     committee: Committee | None = None
     directions: NDArray[np.int64] | None = None
     one_process: bool = False
+    past: Mapping[int, Scored] = field(default_factory=dict, repr=False)
 
     @property
     def epoch(self) -> bytes:

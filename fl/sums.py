@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl.groups import Group, grid, reveals_less_than
+from fl.scores import Scored
 from mpc.errors import DecodeError, FaultyParty
 from mpc.runtime import Inbox, Outbox
 
@@ -31,7 +32,7 @@ class Sum:
     """An opened sum: of the encoded updates (signed) and of the blindings, over the clients in `included`.
 
     `evidence` is what the aggregation mode leaves for an auditor, if it leaves anything; `refused` whom the plan's
-    robust rule left out, and why.
+    robust rule left out, and why; `scored` what the coordinator has to remember where it is the one who judges.
     """
 
     total: NDArray[np.int64] = field(repr=False)
@@ -39,6 +40,7 @@ class Sum:
     included: tuple[int, ...]
     evidence: bytes = field(default=b"", repr=False)
     refused: Mapping[int, str] = field(default_factory=dict)
+    scored: Scored | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

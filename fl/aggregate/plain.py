@@ -42,7 +42,7 @@ class Plain:
         inbox = yield {}
         sent = {c: inbox[c] for c in call.group if len(inbox.get(c, b"")) == 8 * dim + _SCALAR * chunks}
         updates = {c: np.frombuffer(message, dtype="<i8", count=dim) for c, message in sent.items()}
-        refused = {} if call.stage else refuse(setting, updates)
+        refused, scored = ({}, None) if call.stage else refuse(setting, updates)
         included = tuple(c for c in sent if c not in refused)
         total = np.zeros(dim, dtype=np.int64)
         blinding = [0] * chunks
@@ -52,4 +52,4 @@ class Plain:
                 start = 8 * dim + _SCALAR * chunk
                 scalar = int.from_bytes(sent[client][start : start + _SCALAR], "big")
                 blinding[chunk] = (blinding[chunk] + scalar) % R
-        return Sum(total, blinding, included, refused=refused)
+        return Sum(total, blinding, included, refused=refused, scored=scored)

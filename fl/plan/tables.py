@@ -235,16 +235,19 @@ class Robustness:
     """Which updates are left out of the sum for what they are, not for being ill-formed.
 
     `malicious` is the fraction of the clients that `rule` is to withstand; `root` is how many samples of each class the
-    public root set of the cone test and of FLTrust has.
+    public root set of the cone test and of FLTrust has; `keep` is the largest weight that a client's earlier rounds have in
+    its score under the cone test, 0 where each round judges for itself.
     """
 
     rule: str = "none"
     malicious: float = 0.2
     root: int = 10
+    keep: float = 0.9
 
     def __post_init__(self) -> None:
         require(0 <= self.malicious < 1, f"robustness.malicious must be in [0, 1), got {self.malicious}")
         _within("robustness.root", self.root, 1, 1000)
+        require(0 <= self.keep < 1, f"robustness.keep must be in [0, 1), got {self.keep}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ class ConeTest(Tolerance):
     under: ClassVar[Mapping[str, str]] = {
         "secagg": "no: masks hide each client's inner products; its norm bound alone works, proven by the client",
         "paillier": "no: inner products with public directions are linear, but scores need one decryption a client",
-        "shares": "yes: inner products with public directions are local; a round at a time (`mpc.protocols.cone_scores`)",
+        "shares": "yes: inner products with public directions are local, and so is smoothing (`mpc.protocols.cone_scores`)",
         "plain": "yes",
     }
 
@@ -139,7 +139,7 @@ class ConeTest(Tolerance):
         rows = np.arange(len(norms_sq)) if members is None else members
         fresh = cone_scores(inner, gram, norms_sq)
         seen = memory.rounds[rows]
-        past = np.minimum(seen / (seen + 1.0), self.keep)
+        past = self._weight_of_the_past(seen)
         smoothed: Floats = past * memory.scores[rows] + (1 - past) * fresh
         scores, rounds = memory.scores.copy(), memory.rounds.copy()
         scores[rows], rounds[rows] = smoothed, seen + 1
@@ -151,6 +151,28 @@ class ConeTest(Tolerance):
         genuine = (smoothed >= threshold) | (seen + 1 < self.patience)
         accepted = genuine & (norms <= self.longest * median)
         return Judgement(accepted, smoothed, shortening(norms, median), threshold, Memory(scores, rounds))
+
+    def weights(self, judged: NDArray[np.bool_]) -> Floats:
+        """How much each round counts in a client's score after the last: what `judge` comes to, round by round.
+
+        It depends on who was judged when and on nothing else, so scores that are shared are smoothed with public weights.
+
+        Shapes: judged [rounds, clients] -> [rounds, clients]; the rounds of a client that was ever judged add up to 1.
+
+        >>> ConeTest(keep=0.6).weights(np.array([[True], [True], [False], [True]])).T.round(2).tolist()
+        [[0.3, 0.3, 0.0, 0.4]]
+        """
+        weights, seen = np.zeros(judged.shape), np.zeros(judged.shape[1])
+        for number, there in enumerate(judged):
+            past = np.where(there, self._weight_of_the_past(seen), 1.0)
+            weights[:number] *= past
+            weights[number] = 1 - past
+            seen += there
+        return weights
+
+    def _weight_of_the_past(self, seen: NDArray[Any]) -> Floats:
+        weight: Floats = np.minimum(seen / (seen + 1.0), self.keep)
+        return weight
 
     def accept(self, updates: NDArray[Any], context: Context, memory: Memory) -> Verdict:
         matrix = as_matrix(updates)

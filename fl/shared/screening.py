@@ -3,22 +3,32 @@
     none   nothing: they add
     norm   |update|^2 within the plan's bound for its weight
     cone   the cone test of `fl.robust`, with the directions of the public root set: score and length against those of
-           the others, one round at a time
+           the others
 
 Every rule leaves whole updates in or out, so that the sum is still the sum of what clients committed to.
 
+Under `cone` scores are averaged over a client's rounds, and nobody sees them: each server keeps its shares of every
+round's scores (`fl.scores`), and the average is their sum with weights that follow from who was judged when, which all
+servers know. That is local and exact up to the weights' last bit: nothing is truncated, no message is added. Who sent
+nothing this round stands in the medians with its average so far.
+
+Leakage: see `LEAKAGE`. Under `cone` still one bit an update, but one that depends on the client's earlier updates too.
+    Shares of scores, unlike shares of updates, lie with the servers between rounds: who takes them from so many servers
+    as `TRUST` names, even one after the other, learns every client's scores, and from them nothing else about updates.
 Assumes: servers follow the protocol; under `cone` with two servers also that the dealer colludes with neither. Under
-    `cone` the verdict about an update beyond its proven bound is arbitrary, and that update's alone; the sum shows it.
+    `cone` the score of an update beyond its proven bound is arbitrary, within [-1, 1], and that client's alone; the sum
+    shows it. A server that lies about its old shares spoils verdicts, as one that lies about its new ones does.
 """
 
-from collections.abc import Generator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Generator, Mapping
+from functools import lru_cache, partial
 from math import ceil, isqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fl.robust.cone import ConeTest
+from fl.scores import Scored
 from fl.setting import RoundSetting
 from fl.shared.dry import echo
 from fl.shared.form import Form, Part
@@ -30,13 +40,16 @@ from mpc.protocols.aided_norms import verified_norms
 from mpc.protocols.cone import Cone, cone_scores
 from mpc.protocols.screening import rows_within
 from mpc.protocols.verdict import conforming
-from mpc.runtime import Inbox, Outbox, Protocol
+from mpc.runtime import Inbox, Outbox
 from mpc.triples import Recipe, Recorder, Source
 
 __all__ = ["LEAKAGE", "TRUST", "form_of", "has_dealer", "recipe_of_call", "screen"]
 
 LEVELS = 256
 """Steps of a cosine: scores are compared to within 1 / 256."""
+
+FRACTION = 16
+"""Bits behind the point of the weights with which rounds enter a smoothed score."""
 
 LEAKAGE = {
     ("none", 2): "nothing about a single update",
@@ -83,13 +96,16 @@ def screen(
     held: Mapping[int, tuple[Part, ...]],
     source: Source | None,
     randomness: Stream,
-) -> Generator[Outbox, Inbox, dict[int, str]]:
-    """Who of the clients in `held` is left out, and why."""
+) -> Generator[Outbox, Inbox, tuple[dict[int, str], Scored | None]]:
+    """Who of the clients in `held` is left out, and why; and what this server has to remember (`setting.past` next time).
+
+    Assumes: all servers hold shares of the same rounds in `setting.past`.
+    """
     rule = _rule(setting, call)
     if rule == "none":
-        return {}
+        return {}, None
     if rule == "norm" and len(servers) == 2:
-        return (yield from _aided_norms(setting, party, servers, held, randomness))
+        return (yield from _aided_norms(setting, party, servers, held, randomness)), None
     dim, copies = setting.statement.dim, form_of(setting, call).copies
     nobody = np.zeros((copies, dim), dtype=np.uint64)
     # A client that is missing is a row of zeros, so that the servers' messages depend on the call alone.
@@ -102,9 +118,19 @@ def screen(
         if source is None:
             raise ParameterError("two servers need a dealer for this rule")
         engine, rows = Additive(party, servers, source, randomness.derive("engine")), rows[0]
-    passed = yield from _judge(engine, rule, setting, call.group, rows)
+    scored = None
+    if rule == "norm":
+        limit = setting.plan.codec().limit
+        bounds = [setting.l2_bound_sq(setting.members[client]) for client in call.group]
+        passed = yield from rows_within(engine, rows, limit, bounds)
+    else:
+        cone = Cone.of(_directions(setting))
+        smooth = partial(_smooth, setting, call.group, tuple(held))
+        passed, fresh = yield from _cone(engine, rows, cone, _longest(setting), smooth)
+        scored = Scored(tuple(held), fresh[..., np.isin(call.group, tuple(held))])
     why = {"norm": "its update is longer than the plan allows", "cone": "its update points out of the cone"}
-    return {c: why[rule] for c, fine in zip(call.group, passed, strict=True) if c in held and not fine}
+    refused = {c: why[rule] for c, fine in zip(call.group, passed, strict=True) if c in held and not fine}
+    return refused, scored
 
 
 def recipe_of_call(setting: RoundSetting, call: SumCall, servers: tuple[int, ...]) -> Recipe:
@@ -112,35 +138,43 @@ def recipe_of_call(setting: RoundSetting, call: SumCall, servers: tuple[int, ...
     return _recipe(len(call.group), setting.statement.dim, _longest(setting), _directions(setting), servers)
 
 
-def _judge(
-    engine: Engine, rule: str, setting: RoundSetting, group: tuple[int, ...], rows: Share
-) -> Protocol[NDArray[np.bool_]]:
-    if rule == "norm":
-        limit = setting.plan.codec().limit
-        bounds = [setting.l2_bound_sq(setting.members[client]) for client in group]
-        return rows_within(engine, rows, limit, bounds)
-    return _cone(engine, rows, Cone.of(_directions(setting)), _longest(setting))
-
-
 def _cone(
-    engine: Engine, rows: Share, cone: Cone, longest: int
-) -> Generator[Outbox, Inbox, NDArray[np.bool_]]:
+    engine: Engine, rows: Share, cone: Cone, longest: int, smooth: Callable[[Share], Share]
+) -> Generator[Outbox, Inbox, tuple[NDArray[np.bool_], Share]]:
+    """Which rows pass, and the shares of this round's own scores, in levels."""
     rule = ConeTest()
     lengths = yield from engine.squared_lengths(rows)
-    scores = yield from cone_scores(engine, rows, lengths, cone, longest, LEVELS)
-    return (
-        yield from conforming(
-            engine,
-            scores,
-            lengths,
-            bits=LEVELS.bit_length() + 2,
-            length_bits=2 * longest.bit_length(),
-            floor=ceil(rule.floor * LEVELS),
-            ratio=rule.ratio,
-            spread=rule.spread,
-            longest=rule.longest,
-        )
+    fresh = yield from cone_scores(engine, rows, lengths, cone, longest, LEVELS)
+    passed = yield from conforming(
+        engine,
+        smooth(fresh),
+        lengths,
+        bits=LEVELS.bit_length() + 2 + FRACTION,
+        length_bits=2 * longest.bit_length(),
+        floor=ceil(rule.floor * (LEVELS << FRACTION)),
+        ratio=rule.ratio,
+        spread=rule.spread,
+        longest=rule.longest,
     )
+    return passed, fresh
+
+
+def _smooth(setting: RoundSetting, group: tuple[int, ...], present: tuple[int, ...], fresh: Share) -> Share:
+    """Shares of the averages over each client's rounds, in units of 2^-FRACTION levels.
+
+    Shapes: fresh [.., group] -> [.., group].
+    """
+    rounds = [scored for _, scored in sorted(setting.past.items())]
+    judged = np.stack([np.isin(group, clients) for clients in [*(s.clients for s in rounds), present]])
+    # products and quotients of float64 are the same on every machine, so all servers have the same integers
+    exact = ConeTest(keep=setting.plan.terms.robustness.keep).weights(judged)
+    weights = np.rint(exact * (1 << FRACTION)).astype(np.uint64)
+    total: Share = fresh * weights[-1]
+    for scored, weight in zip(rounds, weights[:-1], strict=True):
+        again = np.isin(scored.clients, group)
+        places = np.searchsorted(group, np.array(scored.clients)[again])
+        total[..., places] += scored.values[..., again] * weight[places]
+    return total
 
 
 def _aided_norms(
@@ -191,5 +225,6 @@ def _dry_run(
     recorder = Recorder()
     engine = Additive(servers[0], servers, recorder, Stream(bytes(32), b"dry run"))
     cone = Cone.of(np.frombuffer(directions, dtype=np.int64).reshape(count, dim))
-    echo(_cone(engine, np.zeros((clients, dim), dtype=np.uint64), cone, longest), servers[1:])
+    # smoothing asks for no triples, so any of the right shape will do
+    echo(_cone(engine, np.zeros((clients, dim), dtype=np.uint64), cone, longest, np.copy), servers[1:])
     return recorder.recipe

@@ -35,7 +35,7 @@ Vector = NDArray[np.float32]
 _ROOT_EPOCHS = 3
 
 CASES: dict[str, Rule] = {**RULES, "cone-round": ConeTest(keep=0.0)}
-"""What is measured, by name: every rule, and the cone test without memory, as a plan's rounds apply it."""
+"""What is measured, by name: every rule, and the cone test without memory, as in a plan with `robustness.keep = 0`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,22 @@ def test_memory_is_an_average_that_turns_into_a_decaying_one() -> None:
     assert memory.rounds.tolist() == [3, 0, 3] and memory.scores[1] == 0
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 30), st.floats(0, 0.99))
+def test_a_smoothed_score_is_the_weighted_sum_of_its_rounds(seed: int, rounds: int, keep: float) -> None:
+    rng = np.random.default_rng(seed)
+    rule, memory = ConeTest(keep=keep), Memory.fresh(6)
+    judged, fresh = rng.random((rounds, 6)) < 0.7, rng.random((rounds, 6))
+    judged[:, 0] = True
+    for there, scores in zip(judged, fresh, strict=True):
+        rows = np.flatnonzero(there)
+        memory = rule.judge(scores[rows, None], np.eye(1), np.ones(len(rows)), memory, rows).memory
+    weights = rule.weights(judged)
+    assert (weights * fresh).sum(axis=0) == pytest.approx(memory.scores)
+    assert weights.sum(axis=0) == pytest.approx(judged.any(axis=0).astype(float))
+    assert not weights[~judged].any()
+
+
 def test_patience_delays_scores_but_not_lengths() -> None:
     directions = np.eye(4)[:2]
     matrix = np.tile([3.0, 4.0, 0.0, 0.0], (9, 1))

@@ -1,7 +1,7 @@
 """Updates shared among servers: sums are exact, rules leave out whom they should, and who misbehaves changes no sum."""
 
 import dataclasses
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +16,7 @@ from fl.member import MemberSecrets
 from fl.plan import Aggregation, Contracts, Plan, Robustness, Terms
 from fl.robust import ConeTest
 from fl.robust.base import Memory
+from fl.scores import Scored
 from fl.setting import COORDINATOR, Committee, RoundSetting
 from fl.shared.form import Form, read_parts, split
 from fl.shared.servers import server_round, servers_of
@@ -110,8 +111,12 @@ def everyone(
     updates: dict[int, NDArray[np.int64]],
     calls: tuple[SumCall, ...] = (CALL,),
     secrets: dict[int, MemberSecrets] = SECRETS,
+    past: Mapping[int, Mapping[int, Scored]] | None = None,
 ) -> dict[int, Protocol[Any]]:
-    """The coordinator calls for sums one after the other; its result is a list of sums, or of what went wrong."""
+    """The coordinator calls for sums one after the other; its result is a list of sums, or of what went wrong.
+
+    `past` is what each server remembers.
+    """
     chunks = setting.statement.chunks
 
     def coordinator() -> Generator[Outbox, Inbox, list[Sum | ProtocolError]]:
@@ -134,7 +139,9 @@ def everyone(
 
     parties: dict[int, Protocol[Any]] = {COORDINATOR: coordinator()}
     parties |= {index: client(index) for index in updates}
-    return parties | {p: server_round(setting, p, secrets[p]) for p in setting.committee_parties}
+    for p in setting.committee_parties:
+        parties[p] = server_round(dataclasses.replace(setting, past=(past or {}).get(p, {})), p, secrets[p])
+    return parties
 
 
 def play(
@@ -145,8 +152,9 @@ def play(
     network: Network | None = None,
     calls: tuple[SumCall, ...] = (CALL,),
     secrets: dict[int, MemberSecrets] = SECRETS,
+    past: Mapping[int, Mapping[int, Scored]] | None = None,
 ) -> RunResult:
-    parties = everyone(setting, updates, calls, secrets)
+    parties = everyone(setting, updates, calls, secrets, past)
     for party, change in (corrupt or {}).items():
         parties[party] = changed(parties[party], change)
     return run_local(parties, network=network, record=True)

@@ -205,6 +205,8 @@ def test_attackers_are_left_out_whether_updates_are_seen_or_shared(play: Play, m
             {"robustness.rule": "cone", "aggregation.mode": "plain", "robustness.malicious": 0.6},
             "tolerates at most",
         ),
+        ({"robustness.keep": 1.0}, r"robustness\.keep must be in \[0, 1\), got 1\.0"),
+        ({"robustness.keep": -0.1}, r"robustness\.keep must be in"),
         ({"robustness.rule": "median", "aggregation.mode": "plain"}, r"robustness\.rule must be none"),
         ({"privacy.kind": "record", "privacy.epsilon": 1.0}, "needs a clip"),
         ({"privacy.epsilon": 1.0}, "kind is 'none'"),
