@@ -47,7 +47,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 
 @app.command()
 def run(
-    source: Annotated[str, typer.Argument(help="digits, mnist, or a plan file ending in .toml")],
+    source: Annotated[
+        str, typer.Argument(help="digits, mnist, cifar10, cifar10-patches, or a plan file ending in .toml")
+    ],
     clients: Annotated[int | None, typer.Option(help="How many clients train.")] = None,
     rounds: Annotated[int | None, typer.Option(help="How many rounds to train.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything that is not a secret.")] = None,

@@ -89,6 +89,17 @@ def _asked(name: str, cell: Cell, conditions: Conditions) -> dict[str, Any]:
     }
 
 
+def _command(name: str, cell: Cell, conditions: Conditions) -> str:
+    """What prints this cell again; where somebody keeps the data is nobody's business."""
+    proofs = conditions.proofs
+    counts = (("rounds", proofs.rounds), ("clients", proofs.clients))
+    proven = ",".join(f"{part}={count}" for part, count in counts if count) or proofs.kind
+    words = [f"eppml suite {name} --only {cell.key} --seed {conditions.seed} --prove {proven}"]
+    words += ["--data DIR"] * (conditions.data is not None)
+    words += ["--allow-unverified"] * conditions.allow_unverified
+    return " ".join(words)
+
+
 def _measured(
     name: str, cell: Cell, conditions: Conditions, asked: dict[str, Any], display: Display
 ) -> dict[str, Any]:
@@ -103,7 +114,7 @@ def _measured(
         "key": cell.key,
         "title": cell.title,
         "group": cell.group,
-        "command": f"eppml suite {name} --only {cell.key} --seed {conditions.seed}",
+        "command": _command(name, cell, conditions),
         "seconds": round(time.perf_counter() - start, 2),
         "machine": machine(),
         "error": error,

@@ -51,7 +51,7 @@ def test_a_cell_is_an_audited_run_measured_once(directory: RunDirectory, display
     assert row["audit"] == "passed" and row["proofs"] == 1 and row["rounds"] == 2
     assert 0 < row["label_distance"] < 1
     assert first[0]["curves"]["a tiny run"][-1] == row["accuracy"]
-    assert "--only tiny --seed 1" in first[0]["command"]
+    assert first[0]["command"] == "eppml suite test --only tiny --seed 1 --prove rounds=1,clients=1"
     again = measure_cells("test", cells, conditions(directory), directory, display)
     assert again == first  # seconds and all: it was found, not measured again
 
