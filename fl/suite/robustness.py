@@ -22,7 +22,7 @@ from fl.partition import split
 from fl.plan import Partition
 from fl.poisoning import poisoned_data
 from fl.robust import RULES, ConeTest, Context, Memory, Rule, encode_directions
-from fl.robust.directions import RootSet, gradient_directions, root_update, trained_directions
+from fl.robust.directions import RootSet, gradient_directions, root_update
 from fl.seeds import generator
 from mpc.codec import Codec
 from mpc.errors import ParameterError
@@ -31,8 +31,6 @@ __all__ = ["CASES", "DEEP", "LINEAR", "SMOKE", "Setting", "measure", "robustness
 
 Row = dict[str, Any]
 Vector = NDArray[np.float32]
-
-_ROOT_EPOCHS = 3
 
 CASES: dict[str, Rule] = {**RULES, "cone-round": ConeTest(keep=0.0)}
 """What is measured, by name: every rule, and the cone test without memory, as in a plan with `robustness.keep = 0`."""
@@ -43,7 +41,6 @@ class Setting:
     """One federation; `records` training samples in all, `root` public ones of each class besides.
 
     `malicious` clients attack in every round. Updates are encoded with `bits` bits to +-`clip`, in model units.
-    `directions` are the cone's: "gradient", one a class, or "trained", one a class and one a pair of classes.
     """
 
     model: str = "softmax"
@@ -56,11 +53,8 @@ class Setting:
     sgd: LocalSGD = LocalSGD(epochs=1, batch=32, learning_rate=0.5)
     clip: float = 2.0
     bits: int = 16
-    directions: str = "gradient"
 
     def __post_init__(self) -> None:
-        if self.directions not in ("gradient", "trained"):
-            raise ParameterError(f"directions are gradient or trained, not {self.directions!r}")
         if not 0 <= self.malicious < self.clients:
             raise ParameterError(
                 f"malicious clients must be fewer than all {self.clients}, got {self.malicious}"
@@ -174,12 +168,7 @@ def _context(
     model, root = federation.model, federation.root
     directions = update = None
     if rule.name == "cone" or attack == "adaptive":
-        if setting.directions == "trained":
-            how = replace(setting.sgd, epochs=_ROOT_EPOCHS)
-            found = trained_directions(model, w, root, how, seed, number)
-        else:
-            found = gradient_directions(model, w, root)
-        directions = encode_directions(found)
+        directions = encode_directions(gradient_directions(model, w, root))
     if rule.name == "fltrust":
         update = root_update(model, w, root, setting.sgd, seed, number) / codec.step
     return Context(directions, update)

@@ -172,6 +172,7 @@ INTERRUPTED = """
 import sys
 sys.path.insert(0, {tests!r})
 from test_fl_engine import *
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
 work = digits_work("lenet", sgd=replace(SGD, epochs=1000))
 engine = LocalEngine(work, 2)
 threading.Thread(target=lambda: (wait_for(engine), print(*[w.pid for w in engine.workers], flush=True))).start()
