@@ -37,7 +37,7 @@ class Recipe:
 
 
 RECIPES = {
-    # 28,800 features of 60,000 images: seven minutes of one core, and 7 GB
+    # 28,800 features of 60,000 images: eleven minutes of one core, and 7 GB
     "cifar10": Recipe(
         root=100,
         patches=3200,

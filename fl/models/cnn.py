@@ -30,8 +30,8 @@ _CENTRE, _SPREAD = 0.47, 0.25
 class ConvNet:
     """Three times 3x3 convolution, pooling, group normalisation, rectifier; then dense: 94,986 parameters.
 
-    Pixels are centred and scaled first: left as they are, the mean grey hides what differs, and training takes twice the
-    rounds. Pooling comes first because what follows is then four times cheaper; the last pooling is the mean over all
+    Pixels are centred and scaled first: left as they are, the mean grey hides what differs, and training is slower.
+    Pooling comes first because what follows is then four times cheaper; the last pooling is the mean over all
     places, behind the rectifier. `bfloat16` computes the convolutions in that precision: faster where
     the processor can, and no longer the same bits on another one.
     Shapes: records are 3x32x32 images, plane by plane. Raises: ParameterError for other records.

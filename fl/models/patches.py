@@ -47,7 +47,8 @@ class PatchFeatures:
 
     `threshold` is what a response must exceed, in deviations of whitened patches; `grid` cells a side are averaged over,
     and an average is raised to the `power`. What comes out is centred by the root set's and projected, then stretched
-    along `axes` by the factors `stretch`, so that a record has a norm near 1.
+    along `axes` by the factors `stretch`, so that a record of the root set has a norm near 1. Sphered, others
+    are longer.
 
     Shapes: filters [patches, side * side * channels]; offsets [patches]; centre [averages], averages being
         grid * grid * 2 * patches; projection [averages, outputs], or [averages] for a scale each; axes

@@ -37,8 +37,9 @@ class ConjugateGradients(OneVector):
 
     Shapes: the state is [w | basis | direction | triangle], the first three [inputs + 1, classes] row by row, the last
         [classes, classes]; basis times triangle is the residual.
-    Assumes: (almost) all members are in every sum, since a client that comes and goes changes the system being solved;
-        the mean weights clients by their samples.
+    Assumes: who repeats a step to the bit has the same numerical library, as it multiplies and factorizes matrices where
+        other algorithms only add and scale; (almost) all members are in every sum, since a client that comes and goes
+        changes the system being solved; the mean weights clients by their samples.
     Raises: ParameterError for a negative ridge.
     """
 
