@@ -21,7 +21,7 @@ __all__ = ["AUGMENTATIONS", "augment", "draw_views"]
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """Shifts by up to `reach` pixels each way, one of `flips` (1: never mirrored) for images of `channels` planes."""
+    """Shifts by up to `reach` pixels each way, one of `flips` (1: never mirrored) for images of `channels`."""
 
     channels: int
     reach: int
@@ -46,22 +46,23 @@ def augment(kind: str, features: Tensor, views: Tensor) -> Tensor:
     """Each image shifted and mirrored as its view says; what is shifted in is black.
 
     A view is flip + flips * (column + columns * row) of the crop's corner in the padded image.
-    Shapes: features [..., inputs], plane by plane, row by row; views [...].
-    Raises: ParameterError for records that are not square images of as many planes as `kind` is for.
+    Shapes: features [..., inputs], row by row, the channels innermost, as `fl.data` has them; views [...].
+    Raises: ParameterError for records that are not square images of as many channels as `kind` is for.
     """
     channels, reach, flips = _KINDS[kind].channels, _KINDS[kind].reach, _KINDS[kind].flips
     inputs = features.shape[-1]
     side = isqrt(inputs // channels)
     if channels * side * side != inputs:
         raise ParameterError(
-            f"{kind} is for square images of {channels} planes, not for records of {inputs} features"
+            f"{kind} is for square images of {channels} channels, not for records of {inputs} features"
         )
     wide, places = side + 2 * reach, 2 * reach + 1
-    padded = functional.pad(features.reshape(-1, channels, side, side), (reach,) * 4).flatten(2)
+    images = features.reshape(-1, side, side, channels)
+    padded = functional.pad(images, (0, 0) + (reach,) * 4).flatten(1, 2)
     place, flip = views.reshape(-1) // flips, views.reshape(-1) % flips
     line = torch.arange(side, device=features.device)
     across = torch.where(flip[:, None] == 1, line.flip(0), line)
     corner = place // places * wide + place % places
     pixels = (corner[:, None] + across)[:, None, :] + (line * wide)[:, None]
-    shown = padded.gather(2, pixels.flatten(1)[:, None, :].expand(-1, channels, -1))
+    shown = padded.gather(1, pixels.flatten(1)[:, :, None].expand(-1, -1, channels))
     return shown.reshape(features.shape)

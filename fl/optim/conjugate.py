@@ -20,6 +20,7 @@ from fl.engine.cohort import Cohort
 from fl.models import Model, Vector
 from fl.models.least_squares import LeastSquares
 from fl.optim.base import Double, OneVector
+from fl.optim.columns import gram, inverse, lengths, orthonormal, product
 from mpc.errors import ParameterError
 
 __all__ = ["ConjugateGradients"]
@@ -37,9 +38,8 @@ class ConjugateGradients(OneVector):
 
     Shapes: the state is [w | basis | direction | triangle], the first three [inputs + 1, classes] row by row, the last
         [classes, classes]; basis times triangle is the residual.
-    Assumes: who repeats a step to the bit has the same numerical library, as it multiplies and factorizes matrices where
-        other algorithms only add and scale; (almost) all members are in every sum, since a client that comes and goes
-        changes the system being solved; the mean weights clients by their samples.
+    Assumes: (almost) all members are in every sum, since a client that comes and goes changes the system being solved;
+        the mean weights clients by their samples.
     Raises: ParameterError for a negative ridge.
     """
 
@@ -67,21 +67,21 @@ class ConjugateGradients(OneVector):
         w, _, direction, _ = self._parts(state)
         if round == 0:
             return full_gradient(model, cohort, cohort.tensor(w.ravel().astype(np.float32))), memory
-        unit = cohort.tensor((direction / _lengths(direction)).ravel().astype(np.float32))
+        unit = cohort.tensor((direction / _scale(direction)).ravel().astype(np.float32))
         return full_gradient(replace(model, labelled=False), cohort, unit), memory
 
     def step(self, state: Vector, mean: Double, share: float, round: int) -> Vector:
         w, basis, direction, triangle = self._parts(state)
         mean = mean.reshape(w.shape)
         if round == 0:
-            basis, triangle = np.linalg.qr(-mean - self.ridge * w)
+            basis, triangle = orthonormal(-mean - self.ridge * w)
             return np.concatenate([w, basis, basis, triangle], axis=None).astype(np.float32)
-        curvature = mean * _lengths(direction) + self.ridge * direction
-        along = direction.T @ curvature
-        pace = np.linalg.pinv((along + along.T) / 2, rcond=_FLAT, hermitian=True)
-        w = w + direction @ pace @ triangle
-        basis, turn = np.linalg.qr(basis - curvature @ pace)
-        direction, triangle = basis + direction @ turn.T, turn @ triangle
+        curvature = mean * _scale(direction) + self.ridge * direction
+        along = gram(direction, curvature)
+        pace = inverse((along + along.T) / 2, _FLAT)
+        w = w + product(direction, product(pace, triangle))
+        basis, turn = orthonormal(basis - product(curvature, pace))
+        direction, triangle = basis + product(direction, turn.T), product(turn, triangle)
         return np.concatenate([w, basis, direction, triangle], axis=None).astype(np.float32)
 
     def _parts(self, state: Vector) -> tuple[Double, Double, Double, Double]:
@@ -90,7 +90,7 @@ class ConjugateGradients(OneVector):
         return w, basis, direction, small.reshape(self.classes, self.classes)
 
 
-def _lengths(columns: Double) -> Double:
-    """The columns' lengths; 1 for a column of zeros. Shapes: [1, columns]."""
-    lengths: Double = np.linalg.norm(columns, axis=0, keepdims=True)
-    return np.where(lengths > 0, lengths, 1.0)
+def _scale(columns: Double) -> Double:
+    """The columns' lengths; 1 for a column of zeros. Shapes: [rows, columns] -> [1, columns]."""
+    long = lengths(columns)[None]
+    return np.where(long > 0, long, 1.0)

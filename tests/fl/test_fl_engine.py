@@ -267,22 +267,22 @@ def test_ten_thousand_clients_fit_because_only_a_group_is_copied() -> None:
 def test_flips_and_shifts_are_those_of_numpy(
     kind: str, channels: int, side: int, reach: int, count: int
 ) -> None:
-    images = np.random.default_rng(1).random((300, channels, side, side), dtype=np.float32)
+    images = np.random.default_rng(1).random((300, side, side, channels), dtype=np.float32)
     views = draw_views(kind, generator(SEED, "augment", 0, 1), (300,))
     flat = torch.from_numpy(images.reshape(2, 150, -1))
     shown = augment(kind, flat, torch.from_numpy(views.reshape(2, 150)))
     for image, view, got in zip(images, views, shown.numpy().reshape(images.shape), strict=True):
         flip, place = (view % 2, view // 2) if kind == "flip-crop" else (0, view)
         down, across = divmod(place, 2 * reach + 1)
-        padded = np.pad(image, ((0, 0), (reach, reach), (reach, reach)))
-        crop = padded[:, down : down + side, across : across + side]
-        assert np.array_equal(got, crop[:, :, ::-1] if flip else crop)
+        padded = np.pad(image, ((reach, reach), (reach, reach), (0, 0)))
+        crop = padded[down : down + side, across : across + side]
+        assert np.array_equal(got, crop[:, ::-1] if flip else crop)
     assert set(views.tolist()) <= set(range(count)) and len(set(views.tolist())) > 0.8 * min(count, 150)
 
 
 def test_augmentation_is_refused_for_other_records() -> None:
     with pytest.raises(
-        ParameterError, match="flip-crop is for square images of 3 planes, not for records of 64"
+        ParameterError, match="flip-crop is for square images of 3 channels, not for records of 64"
     ):
         augment("flip-crop", torch.zeros(1, 64), torch.zeros(1, dtype=torch.int64))
 
