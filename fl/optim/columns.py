@@ -17,7 +17,8 @@ _NOTHING = 1e-12
 
 def lengths(columns: Double) -> Double:
     """The length of each column. Shapes: [rows, columns] -> [columns]."""
-    return np.sqrt((columns * columns).sum(axis=0))
+    found: Double = np.sqrt((columns * columns).sum(axis=0))
+    return found
 
 
 def product(columns: Double, small: Double) -> Double:

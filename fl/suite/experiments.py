@@ -69,6 +69,7 @@ def robustness_cell(key: str, dataset: str, size: str, seconds: float) -> Cell:
         processes = 1 if size == "smoke" else conditions.processes
         for rule in played.rules:
             seeds = range(conditions.seed, conditions.seed + (played.seeds if CASES[rule].judges else 1))
+            display.stage(f"{key}: {rule}")
             for row, curve in robustness(settings, [rule], played.attacks, seeds, records, processes):
                 display.stage(f"{key}: {row['rule']} against {row['attack']}")
                 rows.append(row)
@@ -224,12 +225,19 @@ def client_privacy_cell(key: str, dataset: str, seconds: float) -> Cell:
     """Whole clients protected: accuracy against epsilon for 100 and for 1,000 clients, as it comes."""
 
     def measure(conditions: Conditions, display: Display) -> Result:
-        from fl.suite.privacy import HUNDRED, THOUSAND, client_curve
+        from fl.suite.privacy import HUNDRED, ROUNDS, THOUSAND, client_curve
 
-        found = client_curve(dataset, (*HUNDRED, *THOUSAND), conditions.seed, conditions.data, display)
-        curves = {
-            f"{one.row['clients']} clients, epsilon {one.row['epsilon']:.3g}": one.curve for one in found
-        }
-        return Result([one.row for one in found], curves)
+        rows: list[Row] = []
+        curves: dict[str, list[float]] = {}
+        # the longest first, so that no process is left alone with it
+        settings = (*THOUSAND, *HUNDRED)
+        display.stage(f"{key}: {len(settings)} trainings of {ROUNDS} rounds")
+        for one in client_curve(dataset, settings, conditions.seed, conditions.data, conditions.processes):
+            name = f"{one.row['clients']} clients, epsilon {one.row['epsilon']:.3g}"
+            display.stage(f"{key}: {name}")
+            rows.append(one.row)
+            curves[name] = one.curve
+        rows.sort(key=lambda row: (row["clients"], row["epsilon"]))
+        return Result(rows, curves)
 
     return Cell(key, f"{dataset}: client-level privacy", "privacy", seconds, measure)

@@ -7,7 +7,7 @@ repeated: nothing here is private, it measures what would be.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from math import sqrt
@@ -28,8 +28,8 @@ from fl.privacy.dpsgd import DPSGD
 from fl.privacy.events import Repeated
 from fl.privacy.inversion import Int64s
 from fl.privacy.noise import Noise
-from fl.progress import Display
 from fl.suite.cell import Row
+from fl.suite.side_by_side import side_by_side
 from mpc.codec import Codec
 from mpc.errors import ParameterError
 from mpc.prg import Stream
@@ -44,7 +44,6 @@ __all__ = [
     "client_terms",
     "measure",
     "measure_local",
-    "record_curve",
     "record_terms",
 ]
 
@@ -150,7 +149,6 @@ def measure(
     *,
     processes: int = 1,
     noisy: bool = True,
-    display: Display | None = None,
 ) -> Measured:
     """Play all rounds of `plan` with everybody taking part; without `noisy` the clips stay, the
     noise is left out, and epsilon is None.
@@ -169,8 +167,6 @@ def measure(
     state, curve, cut = federation.initial_state(), [], 0
     with LocalEngine(federation.work(), processes) as engine:
         for number in range(terms.rounds):
-            if display is not None:
-                display.stage(f"{terms.name}, epsilon {terms.privacy.epsilon:g}: round {number + 1}")
             trained = federation.train(engine, number, members, [state], {})
             total = np.zeros(dim, dtype=np.int64)
             for client, made in trained.items():
@@ -223,26 +219,16 @@ def _encoded(
     return values, encoded.saturated + clamped
 
 
-def record_curve(
-    dataset: str,
-    epsilons: Sequence[float],
-    seed: int,
-    data: Path | None = None,
-    display: Display | None = None,
-) -> list[Measured]:
-    """Each epsilon with each record protected."""
-    return [measure(record_terms(dataset, epsilon, seed), data, display=display) for epsilon in epsilons]
-
-
 def client_curve(
-    dataset: str,
-    settings: Sequence[Client],
-    seed: int,
-    data: Path | None = None,
-    display: Display | None = None,
-) -> list[Measured]:
-    """Each setting with whole clients protected."""
-    return [measure(client_terms(dataset, how, seed), data, display=display) for how in settings]
+    dataset: str, settings: Sequence[Client], seed: int, data: Path | None = None, processes: int = 1
+) -> Iterator[Measured]:
+    """Each setting with whole clients protected, as each is done; `processes` measure at once, with the same results."""
+    plans = [client_terms(dataset, how, seed) for how in settings]
+    yield from side_by_side(_measure_plan, data, plans, processes)
+
+
+def _measure_plan(data: Path | None, plan: Mapping[str, Any]) -> Measured:
+    return measure(plan, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +249,6 @@ def measure_local(
     epsilon: float,
     seed: int,
     data: Path | None = None,
-    display: Display | None = None,
 ) -> Measured:
     """Records protected by each client alone: no sum is trusted, and a hundred times the noise is the price.
 
@@ -278,8 +263,6 @@ def measure_local(
     stream = Stream(sha256(f"{seed}".encode()).digest(), b"local noise of an experiment")
     w, curve = model.initial(seed), []
     for number in range(how.rounds):
-        if display is not None:
-            display.stage(f"{dataset}, DP-SGD inside the clients: round {number + 1}")
         total = np.zeros(model.size)
         for client, shard in enumerate(shards):
             rows = records.train_x[shard], records.train_y[shard]

@@ -7,6 +7,7 @@ the same rule on shared integers decides. Attackers know every honest update of 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from fl.poisoning import poisoned_data
 from fl.robust import RULES, ConeTest, Context, Memory, Rule, encode_directions
 from fl.robust.directions import RootSet, gradient_directions, root_update
 from fl.seeds import generator
+from fl.suite.side_by_side import side_by_side
 from mpc.codec import Codec
 from mpc.errors import ParameterError
 
@@ -97,9 +99,7 @@ def _gather(setting: Setting, dataset: Dataset, seed: int) -> _Federation:
     )
 
 
-def measure(
-    setting: Setting, case: str, attack: str, dataset: Dataset, seed: int, processes: int = 1
-) -> tuple[Row, list[float]]:
+def measure(setting: Setting, case: str, attack: str, dataset: Dataset, seed: int) -> tuple[Row, list[float]]:
     """One training under one attack ("none": nobody attacks); a row for the table, and the accuracy by round.
 
     `detected` is the share of the attackers' updates that were rejected, over all rounds, and `false_positive` that of the
@@ -118,7 +118,7 @@ def measure(
     change = np.zeros(model.size)
     verdicts: list[NDArray[np.bool_]] = []
     accuracies: list[float] = []
-    with LocalEngine(Work(model, how, features, labels, shards, seed), processes) as engine:
+    with LocalEngine(Work(model, how, features, labels, shards, seed)) as engine:
         for number in range(1, setting.rounds + 1):
             trained = engine.train(number, w, range(1, setting.clients + 1), {})
             updates = {c: t.payload.astype(np.float64) for c, t in trained.items() if t.payload is not None}
@@ -215,7 +215,7 @@ def robustness(
     dataset: Dataset,
     processes: int = 1,
 ) -> Iterator[tuple[Row, list[float]]]:
-    """`measure` for every combination, seed by seed, as each is done.
+    """`measure` for every combination, seed by seed, as each is done; `processes` measure at once, with the same results.
 
     Raises: ParameterError for an unknown case or attack, before anything is trained.
     """
@@ -225,8 +225,10 @@ def robustness(
     for attack in attacks:
         if attack != "none":
             attack_for(attack)
-    for setting in settings:
-        for seed in seeds:
-            for attack in attacks:
-                for case in cases:
-                    yield measure(setting, case, attack, dataset, seed, processes)
+    tasks = list(product(settings, seeds, attacks, cases))
+    yield from side_by_side(_measure_task, dataset, tasks, processes)
+
+
+def _measure_task(dataset: Dataset, task: tuple[Setting, int, str, str]) -> tuple[Row, list[float]]:
+    setting, seed, attack, case = task
+    return measure(setting, case, attack, dataset, seed)

@@ -76,11 +76,17 @@ def test_the_inverse_of_a_singular_matrix_solves_what_can_be_solved() -> None:
 def test_a_step_has_the_same_bits_without_vector_instructions() -> None:
     def digest(**environment: str) -> str:
         run = subprocess.run(
-            [sys.executable, "-c", _STEPS], env={**os.environ, **environment}, capture_output=True, check=True, text=True
+            [sys.executable, "-c", _STEPS],
+            env={**os.environ, **environment},
+            capture_output=True,
+            check=True,
+            text=True,
         )
         return run.stdout.strip()
 
     known = digest()
     assert len(known) == len(hashlib.sha256().hexdigest())
     off = "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR"
-    assert digest(NPY_DISABLE_CPU_FEATURES=off, OPENBLAS_CORETYPE="Prescott", OPENBLAS_NUM_THREADS="1") == known
+    assert (
+        digest(NPY_DISABLE_CPU_FEATURES=off, OPENBLAS_CORETYPE="Prescott", OPENBLAS_NUM_THREADS="1") == known
+    )

@@ -37,7 +37,7 @@ def test_records_are_protected_at_a_price_that_grows_with_the_promise() -> None:
 
 def test_whole_clients_are_protected_and_pay_more() -> None:
     how = Client(20, 10.0, 1.0, 5.0)
-    (one,) = client_curve("digits-patches", [how], 1)
+    one = next(client_curve("digits-patches", [how], 1))
     assert one.row["unit"] == "client" and 9.8 < one.row["epsilon"] <= 10 and one.row["clients"] == 20
     exact = measure(client_terms("digits-patches", how, 1), noisy=False)
     assert exact.row["epsilon"] is None and one.row["accuracy"] < exact.row["accuracy"]
