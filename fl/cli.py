@@ -17,6 +17,7 @@ from rich.console import Console
 
 from chain_adapter.cli import app as chain_commands
 from fl.infer_cli import infer
+from fl.plan import preset_names
 from fl.suite.cli import proofs_asked, suite
 from mpc.errors import EppmlError, ParameterError
 from mpc.runtime.cli import app as party
@@ -48,7 +49,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 @app.command()
 def run(
     source: Annotated[
-        str, typer.Argument(help="digits, mnist, cifar10, cifar10-patches, or a plan file ending in .toml")
+        str, typer.Argument(help=f"{', '.join(preset_names())}, or a plan file ending in .toml")
     ],
     clients: Annotated[int | None, typer.Option(help="How many clients train.")] = None,
     rounds: Annotated[int | None, typer.Option(help="How many rounds to train.")] = None,
