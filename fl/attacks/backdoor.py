@@ -20,17 +20,17 @@ __all__ = ["Backdoor", "stamp"]
 def stamp(features: NDArray[np.float32], side: int = 3) -> NDArray[np.float32]:
     """The same square images with a bright square of `side` pixels in the lower right corner.
 
-    Shapes: [samples, width * width] -> the same.
+    Shapes: [samples, width * width] of grey or [samples, width * width * 3] of colour, the channels innermost -> the same.
     Raises: ParameterError for images that are not square, or smaller than the trigger.
     """
-    width = isqrt(features.shape[1])
-    if width * width != features.shape[1] or width < side:
-        raise ParameterError(
-            f"a trigger of {side} pixels needs square images, not {features.shape[1]} features"
-        )
-    marked = features.reshape(-1, width, width).copy()
-    marked[:, -side:, -side:] = 1.0
-    return marked.reshape(features.shape)
+    inputs = features.shape[1]
+    for channels in (1, 3):  # no number is a square and three squares
+        width = isqrt(inputs // channels)
+        if width * width * channels == inputs and width >= side:
+            marked = features.reshape(-1, width, width, channels).copy()
+            marked[:, -side:, -side:] = 1.0
+            return marked.reshape(features.shape)
+    raise ParameterError(f"a trigger of {side} pixels needs square images, not {inputs} features")
 
 
 @dataclass(frozen=True, slots=True)

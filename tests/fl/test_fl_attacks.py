@@ -111,6 +111,14 @@ def test_the_trigger_is_a_bright_corner_and_only_some_images_get_it() -> None:
     assert SHARD.features.max() < 1  # the honest shard is left alone
 
 
+def test_the_trigger_of_a_colour_image_is_white_and_in_the_corner() -> None:
+    pictures = np.random.default_rng(1).random((5, 32, 32, 3)).astype(np.float32)
+    marked = stamp(pictures.reshape(5, -1), 4).reshape(pictures.shape)
+    assert (marked[:, 28:, 28:] == 1).all()
+    marked[:, 28:, 28:] = pictures[:, 28:, 28:]
+    assert np.array_equal(marked, pictures)
+
+
 def test_model_replacement_survives_the_average(view: View) -> None:
     """Bagdasaryan et al., equation 3: with boost n / m and others that cancel, the mean is the attacker's update."""
     boost = view.clients / BAD
