@@ -10,7 +10,7 @@
     servers with shares      shared/: sums and rules, training, inference
     one machine as everybody session  parties  run  rundir  progress  cache
     what is written          publish  ledger  timeline  receipt  report/
-    what a stranger does     audit  audit_round  audit_findings
+    what a stranger does     audit  audit_round  audit_sums  audit_findings
     what is measured         suite/  leakage/  incentives/  baselines/
     the command line         cli  infer_cli  doctor
 

@@ -2,10 +2,7 @@
 
 from collections.abc import Collection
 from hashlib import sha256
-from typing import Any, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TypeVar
 
 from chain_adapter import BlockCorrupt, BlockMissing, LocalStore
 from chain_adapter.events import (
@@ -18,22 +15,16 @@ from chain_adapter.events import (
     RoundSkipped,
 )
 from chain_adapter.merkle import MerkleTree
-from fl.aggregate.paillier import paillier_parameters
-from fl.aggregate.shares import audit_statements
 from fl.audit_findings import Audit
+from fl.audit_sums import SumAuditor, total_of
 from fl.checks import Reason, check_update, check_updates, failing_proofs
 from fl.models import from_safetensors, to_safetensors
 from fl.optim import Algorithm
 from fl.publish import read_leaf_list, reward
 from fl.record import STATUSES, RoundRecord
-from fl.round import judge_sums
 from fl.setting import RoundSetting
-from fl.sums import CallJudge, SumCall
 from fl.update import SignedUpdate
-from he.aggregate import Record
-from he.aggregate import audit as audit_decryption
-from mpc.errors import DecodeError, FaultyParty
-from zk.field import R
+from mpc.errors import DecodeError
 from zk.statements import UpdateProof
 
 E = TypeVar("E", bound=Event)
@@ -87,12 +78,13 @@ class RoundAuditor:
         self._proofs(record, updates)
         self._clients(record, leaves)
         self._rejections(record)
-        self._opened(record, leaves)
+        sums = SumAuditor(self._audit, self._store, self._setting, record)
+        sums.opened(leaves)
         if aggregate is not None:
             self._root(record, aggregate, updates)
-            self._sum(record, aggregate, updates)
+            sums.counted(aggregate, updates)
             if self._setting.plan.terms.aggregation.mode in ("paillier", "shares"):
-                self._evidence(record)
+                sums.evidence()
         self._model_follows(record, aggregate)
         self._rewards(record)
         return record
@@ -143,38 +135,6 @@ class RoundAuditor:
                 "updates",
                 f"recorded as {entry.status}, which its leaf contradicts",
                 entry.client,
-            )
-
-    def _opened(self, record: RoundRecord, leaves: dict[int, str]) -> None:
-        """Only sums were opened that clients allow, and who is accused of lying in them is whom they accuse.
-
-        Whether a sum that does not count matched is the coordinator's word; see `fl.audit`.
-        """
-        fewest = self._setting.plan.terms.aggregation.min_clients
-        judge, beacon = CallJudge(fewest), _beacon(record.beacon)
-        for entry in record.opened:
-            call = SumCall(entry.stage, entry.place, entry.group, beacon)
-            allowed = len(entry.included) >= call.fewest(fewest) and set(entry.included) <= set(entry.group)
-            try:
-                judge.admit(call)
-            except FaultyParty:
-                allowed = False
-            if entry.stage == 0:
-                allowed = allowed and entry.group == tuple(leaves)
-                judge.settle(entry.included)
-            self._require(allowed, "sum", f"place {entry.place} of stage {entry.stage} must not be opened")
-        suspects, convicted = judge_sums(record.opened)
-        for client in record.clients:
-            accused = client.status == "rejected" and client.reason == "mismatch"
-            same = accused == (client.client in suspects)
-            if accused:
-                same = same and client.certain == (client.client in convicted)
-            self._require(
-                same, "sum", "what the opened sums say about it is not what is recorded", client.client
-            )
-        if record.included:
-            self._require(
-                record.stage is not None, "sum", "no opened sums cover exactly the clients it counts"
             )
 
     def _updates(self, leaves: dict[int, str]) -> dict[int, SignedUpdate]:
@@ -285,65 +245,6 @@ class RoundAuditor:
         included = tuple(places.get(client, -1) for client in record.included)
         self._require(included == aggregate.included, "sum", "the ledger counts other clients into the sum")
 
-    def _sum(
-        self, record: RoundRecord, aggregate: AggregateRecorded, updates: dict[int, SignedUpdate]
-    ) -> None:
-        statement, members = self._setting.statement, self._setting.members
-        samples = sum(members[client].samples for client in record.included if client in members)
-        self._require(
-            record.total_samples == samples == aggregate.total_samples, "sum", "the sample counts differ"
-        )
-        self._require(
-            record.commitment_sum == aggregate.commitment_sum.hex(),
-            "sum",
-            "the sum of commitments is not the ledger's",
-        )
-        if not set(record.included) <= set(updates):
-            return  # a message is missing or changed, which is a failure already
-        with self._audit.guarded("sum", self._number, None, "the opened sum"):
-            combined = statement.combine(
-                [UpdateProof.from_bytes(updates[c].proof).commitment for c in record.included]
-            )
-            self._require(
-                combined == aggregate.commitment_sum,
-                "sum",
-                "the commitments do not add up to the ledger's sum",
-            )
-            statement.open_sum(
-                self._setting.key, combined, _total(self._store.get(record.total)), _scalars(record.blinding)
-            )
-
-    def _evidence(self, record: RoundRecord) -> None:
-        """Under Paillier: every ciphertext, addition and partial decryption behind the sums that count. Under shares:
-        what every server signed, and that it adds up."""
-        setting = self._setting
-        total, counted = np.zeros(setting.statement.dim, dtype=np.int64), set[int]()
-        for entry in record.opened:
-            with self._audit.guarded(
-                "sum", self._number, None, f"the decrypted sum over {len(entry.group)} clients"
-            ):
-                call = SumCall(entry.stage, entry.place, entry.group, _beacon(record.beacon))
-                summed, signed = self._behind(call, self._store.get(entry.evidence))
-                self._require(
-                    summed == entry.included, "sum", "the committee decrypted a sum of other clients"
-                )
-                if entry.matches and entry.stage == record.stage:
-                    total, counted = total + signed, counted | set(summed)
-        same = counted == set(record.included) and np.array_equal(
-            total, _total(self._store.get(record.total))
-        )
-        self._require(same, "sum", "the opened sum is not what the committee decrypted")
-
-    def _behind(self, call: SumCall, evidence: bytes) -> tuple[tuple[int, ...], NDArray[np.int64]]:
-        """Over whom and what the sum is that this evidence shows. Raises: DecodeError, ProtocolError when it shows none."""
-        setting = self._setting
-        if setting.plan.terms.aggregation.mode == "shares":
-            summed = audit_statements(setting, call, evidence)
-            return summed.included, summed.total
-        record = Record.from_bytes(evidence)
-        included = audit_decryption(record, paillier_parameters(setting, call), setting.identities)
-        return included, np.array(record.total)
-
     def _model_follows(self, record: RoundRecord, aggregate: AggregateRecorded | None) -> None:
         with self._audit.guarded("model", self._number, None, "the model cannot be recomputed"):
             before = from_safetensors(self._store.get(record.previous_model))
@@ -355,7 +256,7 @@ class RoundAuditor:
                 self._require(data == to_safetensors(before), "model", "it changed in a round without a sum")
                 return
             mean = self._setting.plan.codec().decode_sum(
-                _total(self._store.get(record.total)), record.total_samples
+                total_of(self._store.get(record.total)), record.total_samples
             )
             share = len(record.included) / len(self._setting.plan.members)
             after = to_safetensors(self._algorithm.step(before, mean, share, self._number))
@@ -390,30 +291,3 @@ class RoundAuditor:
             self._require(got in (0, owed), "rewards", f"paid {got} wei, earned {owed}", entry.client)
         for address, amount in paid.items():
             self._require(False, "rewards", f"{amount} wei were paid to {address}, who is not a member")
-
-
-def _total(data: bytes) -> np.ndarray[Any, Any]:
-    """An opened sum. Raises: DecodeError unless it is whole 64-bit integers."""
-    if len(data) % 8:
-        raise DecodeError("an opened sum is a whole number of 64-bit integers")
-    return np.frombuffer(data, dtype="<i8").astype(np.int64)
-
-
-def _scalars(texts: tuple[str, ...]) -> list[int]:
-    try:
-        scalars = [int(text) for text in texts]
-    except ValueError as error:
-        raise DecodeError("a blinding is a decimal number") from error
-    if [str(scalar % R) for scalar in scalars] != list(texts):
-        raise DecodeError("a blinding is a reduced decimal number")
-    return scalars
-
-
-def _beacon(text: str) -> bytes:
-    try:
-        beacon = bytes.fromhex(text)
-    except ValueError as error:
-        raise DecodeError("a beacon is hexadecimal") from error
-    if len(beacon) != 32 or beacon.hex() != text:
-        raise DecodeError("a beacon is 32 bytes in lower-case hexadecimal")
-    return beacon
