@@ -48,7 +48,7 @@ def threads(name: str, _: int) -> str:
     return os.environ[name]
 
 
-def waited_for(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+def waited_for(condition: Callable[[], bool], seconds: float = 120.0) -> bool:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
