@@ -16,6 +16,7 @@ from typing import Any
 from fl.engine.store import StoredWork
 from fl.engine.work import Trained
 from fl.models.base import Vector
+from mpc.errors import EppmlError
 
 __all__ = ["Task", "Worker", "WorkerLost"]
 
@@ -25,7 +26,7 @@ Task = tuple[Sequence[int], Vector, Mapping[int, Vector], int]
 _TRIES = 3
 
 
-class WorkerLost(RuntimeError):
+class WorkerLost(EppmlError, RuntimeError):
     """A worker process died on the same clients again and again, as it does when memory is short."""
 
 

@@ -34,9 +34,9 @@ class ConvNet:
 
     Pixels are centred and scaled first: left as they are, the mean grey hides what differs, and training is slower.
     Pooling comes first because what follows is then four times cheaper; the last pooling, behind the rectifier, is
-    the mean over each of 4x4 fields, because where something was seen tells much: with the mean over all places,
-    800 steps of 50 images end at 44 % on CIFAR-10 instead of 58 %. `bfloat16` computes the convolutions in that
-    precision: faster where the processor can, and no longer the same bits on another one.
+    the mean over each of 4x4 fields, because where something was seen tells much: with the mean over all places it
+    learns far more slowly. `bfloat16` computes the convolutions in that precision: faster where the processor can,
+    and no longer the same bits on another one.
     Shapes: records are images of 32x32 pixels in 3 channels, the channels innermost, as `fl.data` has them.
     Raises: ParameterError for other records.
     """

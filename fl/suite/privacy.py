@@ -147,7 +147,6 @@ def measure(
     plan: Mapping[str, Any],
     data: Path | None = None,
     *,
-    processes: int = 1,
     noisy: bool = True,
 ) -> Measured:
     """Play all rounds of `plan` with everybody taking part; without `noisy` the clips stay, the
@@ -165,7 +164,7 @@ def measure(
     stream = Stream(sha256(f"{terms.seed}".encode()).digest(), b"noise of an experiment")
     members = tuple(range(1, terms.clients + 1))
     state, curve, cut = federation.initial_state(), [], 0
-    with LocalEngine(federation.work(), processes) as engine:
+    with LocalEngine(federation.work()) as engine:
         for number in range(terms.rounds):
             trained = federation.train(engine, number, members, [state], {})
             total = np.zeros(dim, dtype=np.int64)

@@ -30,7 +30,8 @@ def side_by_side(
 
     Each process has one thread for arithmetic, gets `shared` once, and ends with this iterator or with its parent. What
     was lost with a process that died is measured again.
-    Assumes: `function` is importable; it, `shared` and the tasks can be pickled.
+    Assumes: `function` is importable; it, `shared` and the tasks can be pickled; a script that wants several processes
+        guards its main part with `if __name__ == "__main__"`, as they import it again.
     Raises: WorkerLost when processes die again and again; whatever `function` raises.
     """
     if processes == 1 or len(tasks) < 2:
